@@ -1,0 +1,23 @@
+"""Mistakes that a user can mend, and how they are worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can put right.
+
+    The command line shows it as one line and exits with status 2; no traceback. The message says what is wrong and
+    what to do about it.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown ``name``: the nearest known one, or the list of all where none is near."""
+    known = sorted(known)
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if nearest:
+        return f"did you mean {nearest[0]!r}?"
+    return f"choose from: {', '.join(known)}"
