@@ -1,0 +1,26 @@
+"""What a source of digits is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from digits.data.images import Digits
+from digits.errors import UserError
+
+
+class DataNotFoundError(UserError):
+    """The files of a source are neither on disk nor to be had from its mirrors."""
+
+
+class Source(ABC):
+    """A place that digits come from; one object for each name that ``data.source`` accepts."""
+
+    name: str
+
+    def prepare(self, data_dir: Path) -> None:  # noqa: B027 - most sources have nothing to fetch
+        """Fetch what is missing. Called on one process of each machine; raises DataNotFoundError where it fails."""
+
+    @abstractmethod
+    def load(self, data_dir: Path) -> Digits:
+        """Read the digits; raises DataNotFoundError when files are missing and UserError when they are unusable."""

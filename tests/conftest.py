@@ -1,0 +1,66 @@
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+
+from digits.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _clean_process_state(monkeypatch, tmp_path):
+    """Each test starts in an empty folder, unseeded; what a verb changes in the process is put back."""
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    if "DIGITS_DATA_DIR" in os.environ:
+        monkeypatch.setenv("DIGITS_DATA_DIR", str((ROOT / os.environ["DIGITS_DATA_DIR"]).resolve()))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    with warnings.catch_warnings():
+        yield
+
+
+@pytest.fixture
+def mnist_dir():
+    """The folder with the real MNIST, for the tests that need it."""
+    folder = os.environ.get("DIGITS_DATA_DIR")
+    if folder is None:
+        pytest.skip("set DIGITS_DATA_DIR to a folder that holds MNIST")
+    return Path(folder)
+
+
+@pytest.fixture
+def no_mirrors(monkeypatch):
+    """A machine that cannot reach the mirrors of MNIST."""
+    import torchvision.datasets
+
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+
+
+@pytest.fixture
+def digits(capfd):
+    """Run a verb in this process: ``status, output, errors = digits("fit", …)``."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        output, errors = capfd.readouterr()
+        return status, output, errors
+
+    return run
+
+
+@pytest.fixture
+def fit(digits):
+    """Train for a moment on the digits inside scikit-learn; returns the run's folder."""
+
+    def run(*arguments, model="MLP", runs_dir="runs"):
+        quick = ["--model", model, "--data.source", "uci", "--runs_dir", runs_dir]
+        quick += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
+        quick += ["--trainer.enable_model_summary", "false"]
+        status, output, errors = digits("fit", *quick, *arguments)
+        assert status == 0, errors
+        return Path(output.strip().splitlines()[-1].rpartition(" · ")[2])
+
+    return run
