@@ -1,0 +1,19 @@
+"""From a source of digits to batches on the model's device."""
+
+from digits.data.augmentation import Augmentation, RandomAffine
+from digits.data.datamodule import DigitsDataModule
+from digits.data.images import Batch, DigitImages, Digits
+from digits.data.sources import SOURCES, DataNotFoundError, Source, find_source
+
+__all__ = [
+    "SOURCES",
+    "Augmentation",
+    "Batch",
+    "DataNotFoundError",
+    "DigitImages",
+    "Digits",
+    "DigitsDataModule",
+    "RandomAffine",
+    "Source",
+    "find_source",
+]
