@@ -1,0 +1,166 @@
+"""The LightningModule that every model shares: loss, metrics, optimizer and schedule."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from digits.data import Batch
+from digits.models.layers import Standardize
+from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
+
+
+@dataclass
+class SchedulerConfig:
+    """When the learning-rate scheduler acts.
+
+    Attributes:
+        interval: After each optimizer step or each epoch.
+        frequency: Every so many of these.
+        monitor: The figure that ReduceLROnPlateau watches.
+
+    """
+
+    interval: Literal["step", "epoch"] = "epoch"
+    frequency: int = 1
+    monitor: str = "val/loss"
+
+
+class DigitClassifier(LightningModule):
+    """Base of all models: images ``(B, 1, 28, 28)`` float32 in ``[0, 1]``, ink high, to logits ``(B, 10)``.
+
+    A subclass builds ``self.network``, which receives standardized images, and is done.
+
+    Args:
+        optimizer: Makes the optimizer from the parameters; in YAML a class path and its arguments.
+        lr_scheduler: Makes the schedule from the optimizer, likewise. A ``total_steps`` that it takes and is not
+            given becomes the number of times that it will act in the run.
+        lr_scheduler_config: When the schedule acts.
+        label_smoothing: Share of the target spread evenly over all classes while training, 0…1.
+
+    """
+
+    network: nn.Module
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_scheduler_config: SchedulerConfig = SchedulerConfig(),  # noqa: B008 - never modified
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        # What rebuilds the network. The rest would put classes into the checkpoint, which could not be loaded safely.
+        self.save_hyperparameters(ignore=["optimizer", "lr_scheduler", "lr_scheduler_config"], logger=False)
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.lr_scheduler_config = lr_scheduler_config
+        self.label_smoothing = label_smoothing
+        self.standardize = Standardize()
+        self.example_input_array = torch.zeros(1, 1, 28, 28)
+        self.training_progress = TrainingProgress()
+        self.store = PredictionStore()
+        self.predictions: Predictions | None = None
+        """The outcome of the latest validation, test or prediction."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.standardize(images))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        logits = self(batch.images)
+        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
+        self.training_progress.update(loss, logits, batch.labels)
+        # self.log costs as much as a small network's layer, so it is called only when its value will be written.
+        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            self.log("train/loss_step", loss, prog_bar=True)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        for name, value in self.training_progress.compute().items():
+            self.log(f"train/{name}", value)
+        self.training_progress.reset()
+
+    def _evaluate(self, batch: Batch) -> Tensor:
+        logits = self(batch.images)
+        self.store.add(batch.indices, logits, batch.labels)
+        return logits
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._evaluate(batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._conclude("val", prog_bar=("accuracy",))
+
+    def on_test_epoch_end(self) -> None:
+        self._conclude("test")
+
+    def on_predict_epoch_end(self) -> None:
+        self._collect()
+
+    def _collect(self) -> Predictions:
+        self.predictions = self.store.gather()
+        return self.predictions
+
+    def _conclude(self, split: str, prog_bar: tuple[str, ...] = ()) -> None:
+        for name, value in self._collect().figures().items():
+            # The same on every process: computed from the predictions of all of them.
+            self.log(f"{split}/{name}", value, prog_bar=name in prog_bar, rank_zero_only=False)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = self.optimizer(self.parameters())
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = self.lr_scheduler(optimizer, **self._schedule_length())
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **asdict(self.lr_scheduler_config)}}
+
+    def _schedule_length(self) -> dict[str, int]:
+        """``total_steps`` for a schedule that takes it and was not given it in the configuration."""
+        maker = self.lr_scheduler
+        assert maker is not None
+        if isinstance(maker, partial):  # as the command line makes it, with every argument filled in
+            is_open = "total_steps" in maker.keywords and maker.keywords["total_steps"] is None
+        else:
+            parameter = inspect.signature(maker).parameters.get("total_steps")
+            is_open = parameter is not None and parameter.default is None
+        if not is_open:
+            return {}
+        config = self.lr_scheduler_config
+        length = self._total_steps() if config.interval == "step" else self.trainer.max_epochs or 1
+        return {"total_steps": length // config.frequency}
+
+    def _total_steps(self) -> int:
+        """How many optimizer steps this run takes.
+
+        Not ``trainer.estimated_stepping_batches``, which sets up the loaders too early for a resume to restore their
+        place (Lightning issue 20550).
+        """
+        trainer = self.trainer
+        assert trainer.datamodule is not None, "train with a data module, or give the schedule its total_steps"
+        batches: float = len(trainer.datamodule.train_dataloader())
+        limit = trainer.limit_train_batches
+        batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+        steps = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 1)
+        return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["training_progress"] = self.training_progress.totals()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if "training_progress" in checkpoint and self._trainer is not None and self.trainer.is_global_zero:
+            self.training_progress.continue_from(checkpoint["training_progress"])

@@ -1,0 +1,67 @@
+"""Convolutional networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from digits.models.base import DigitClassifier
+from digits.models.layers import Normalization, dense_stack, normalization_2d
+
+
+class CNN(DigitClassifier):
+    """Stages of convolutions, each stage ending in a 2×2 max-pooling, then fully connected layers.
+
+    The last convolution of a stage is pooled before it is normalized and rectified, which gives the same order of
+    magnitudes at a quarter of the work. The first convolution takes no padding, because MNIST's border is empty.
+    Weights lie channels-last, which is twice as fast on a CPU and no slower on a GPU.
+
+    Args:
+        stages: The channels of each convolution, stage by stage.
+        first_kernel_size: Side of the first convolution's kernel, in pixels.
+        kernel_size: Side of the others' kernels, an odd number of pixels.
+        global_pooling: Take each channel's maximum over the image after the last stage, instead of its pooling.
+        hidden: Width of each fully connected hidden layer.
+        normalization: What stands between a layer and its ReLU.
+        dropout: Probability of dropping a hidden unit of the fully connected layers while training.
+
+    """
+
+    def __init__(
+        self,
+        stages: list[list[int]] = [[24], [48], [96]],  # noqa: B006 - never modified
+        first_kernel_size: int = 5,
+        kernel_size: int = 3,
+        global_pooling: bool = False,
+        hidden: list[int] = [],  # noqa: B006 - never modified
+        normalization: Normalization = "batch",
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        layers: list[nn.Module] = []
+        inputs, side = 1, 28
+        for stage, widths in enumerate(stages):
+            for position, channels in enumerate(widths):
+                is_first = inputs == 1
+                kernel = first_kernel_size if is_first else kernel_size
+                padding = 0 if is_first else kernel // 2
+                layers.append(nn.Conv2d(inputs, channels, kernel, padding=padding, bias=normalization == "none"))
+                side = side - kernel + 1 + 2 * padding
+                if position == len(widths) - 1:
+                    if global_pooling and stage == len(stages) - 1:
+                        layers.append(nn.AdaptiveMaxPool2d(1))
+                        side = 1
+                    else:
+                        layers.append(nn.MaxPool2d(2))
+                        side //= 2
+                layers += [*normalization_2d(normalization, channels), nn.ReLU()]
+                inputs = channels
+        features = inputs * side * side
+        self.network = nn.Sequential(*layers, nn.Flatten(), *dense_stack(features, hidden, normalization, dropout))
+        self.network.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.contiguous(memory_format=torch.channels_last))

@@ -1,0 +1,63 @@
+"""Layers that the families share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Normalization = Literal["batch", "layer", "none"]
+
+MNIST_MEAN = 0.1307
+MNIST_STD = 0.3081
+
+
+class Standardize(nn.Module):
+    """The first layer of every model: pixels in ``[0, 1]`` to zero mean and unit variance over MNIST's training set.
+
+    It is part of the model, so that whatever holds the weights also holds what they expect.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MNIST_MEAN))
+        self.register_buffer("std", torch.tensor(MNIST_STD))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
+def normalization_1d(kind: Normalization, features: int) -> list[nn.Module]:
+    """The normalization layer for ``(B, features)``, as a list that is empty for "none"."""
+    layers: dict[Normalization, list[nn.Module]] = {
+        "batch": [nn.BatchNorm1d(features)],
+        "layer": [nn.LayerNorm(features)],
+        "none": [],
+    }
+    return layers[kind]
+
+
+def normalization_2d(kind: Normalization, channels: int) -> list[nn.Module]:
+    """The normalization layer for ``(B, channels, H, W)``, as a list that is empty for "none"."""
+    layers: dict[Normalization, list[nn.Module]] = {
+        "batch": [nn.BatchNorm2d(channels)],
+        "layer": [nn.GroupNorm(1, channels)],
+        "none": [],
+    }
+    return layers[kind]
+
+
+def dense_stack(inputs: int, hidden: list[int], normalization: Normalization, dropout: float) -> list[nn.Module]:
+    """Linear, normalization, ReLU and dropout for each width in ``hidden``, then the linear layer to ten logits."""
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(inputs, width, bias=normalization == "none")]
+        layers += [*normalization_1d(normalization, width), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        inputs = width
+    return [*layers, nn.Linear(inputs, 10)]

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as reference
+
+from digits.models import Predictions
+from digits.models.metrics import PredictionStore, TrainingProgress
+
+
+@pytest.fixture
+def predictions():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 10, (997,), generator=generator)
+    logits = torch.randn(997, 10, generator=generator)
+    logits[torch.arange(997), labels] += 2
+    return Predictions(torch.arange(997), logits, labels)
+
+
+def test_figures_equal_scikit_learns(predictions):
+    truth, answers = predictions.labels.numpy(), predictions.logits.argmax(dim=1).numpy()
+    probabilities = predictions.logits.double().softmax(dim=1).numpy()
+    figures = predictions.figures()
+    assert figures["accuracy"] == round(reference.accuracy_score(truth, answers), 7)
+    assert figures["f1"] == pytest.approx(reference.f1_score(truth, answers, average="macro"), abs=1e-6)
+    assert figures["loss"] == pytest.approx(reference.log_loss(truth, probabilities), abs=1e-6)
+    assert figures["count"] == 997
+    recalls = reference.recall_score(truth, answers, average=None)
+    assert [figures[f"accuracy_of_{digit}"] for digit in range(10)] == pytest.approx(recalls, abs=1e-6)
+    np.testing.assert_array_equal(predictions.confusion_matrix, reference.confusion_matrix(truth, answers))
+
+
+def test_calibration_error_by_hand(predictions):
+    confidences, answers = predictions.probabilities.double().max(dim=1)
+    correct = (answers == predictions.labels).double()
+    bins = torch.clamp((confidences * 15).ceil().long() - 1, 0, 14)
+    inside = [bins == number for number in bins.unique()]
+    gaps = [(confidences[mask].mean() - correct[mask].mean()).abs() * mask.sum() for mask in inside]
+    assert predictions.figures()["ece"] == pytest.approx(float(sum(gaps)) / 997, abs=1e-5)
+
+
+def test_store_returns_what_it_was_given_in_order_and_starts_afresh():
+    store = PredictionStore()
+    logits = torch.rand(5, 10)
+    for part in ([3, 4], [], [0], [1, 2]):
+        store.add(torch.tensor(part, dtype=torch.int64), logits[part], torch.tensor(part, dtype=torch.int64))
+    gathered = store.gather()
+    assert gathered.indices.tolist() == gathered.labels.tolist() == [0, 1, 2, 3, 4]
+    torch.testing.assert_close(gathered.logits, logits)
+    store.add(torch.tensor([7]), logits[:1], torch.tensor([7]))
+    assert store.gather().indices.tolist() == [7]
+
+
+def test_training_progress_continues_from_its_totals():
+    batches = [(torch.tensor(float(n)), torch.eye(10)[:4] * n, torch.tensor([0, 1, 2, 9])) for n in (1, 2, 3)]
+    whole, first, second = TrainingProgress(), TrainingProgress(), TrainingProgress()
+    for batch in batches:
+        whole.update(*batch)
+    first.update(*batches[0])
+    second.continue_from(first.totals())
+    for batch in batches[1:]:
+        second.update(*batch)
+    assert second.compute() == whole.compute()
+    assert float(whole.compute()["accuracy"]) == 0.75
