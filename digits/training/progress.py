@@ -1,0 +1,25 @@
+"""The progress bar."""
+
+from __future__ import annotations
+
+import sys
+
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import TQDMProgressBar
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's bar, for a terminal only and refreshed seldom enough to cost a small network nothing.
+
+    Args:
+        refresh_rate: Batches between two refreshes.
+
+    """
+
+    def __init__(self, refresh_rate: int = 50) -> None:
+        super().__init__(refresh_rate=refresh_rate)
+
+    def setup(self, trainer: Trainer, pl_module: object, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        if not sys.stdout.isatty():
+            self.disable()

@@ -1,0 +1,37 @@
+"""Randomness inside the model, made a function of the place in the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from digits.seeding import derive_seed, run_seed
+
+
+class SeedEachBatch(Callback):
+    """Seeds torch before every training batch from (run's seed, batch, process).
+
+    Dropout and whatever else the model draws then depend on where the run is and not on how it got there, so a
+    resumed run draws what an uninterrupted one would, and no state of a random generator need be saved. The seed
+    itself is the run's: it comes from the checkpoint, whatever the resuming process was seeded with.
+    """
+
+    def __init__(self) -> None:
+        self._seed = run_seed()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        seed = derive_seed(self._seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
+        # Not torch.manual_seed, which goes through every kind of device there could be and takes a millisecond.
+        torch.default_generator.manual_seed(seed)
+        if pl_module.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        elif pl_module.device.type == "mps":
+            torch.mps.manual_seed(seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seed": self._seed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._seed = state_dict["seed"]

@@ -1,0 +1,66 @@
+"""The figures at the end of a run, and the files that hold them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Trainer
+
+from digits.data import DigitsDataModule
+from digits.models import DigitClassifier, Predictions
+from digits.training.provenance import provenance
+
+
+def evaluate(
+    trainer: Trainer, model: DigitClassifier, data: DigitsDataModule, split: str, checkpoint: Path | None
+) -> dict[str, float]:
+    """Run ``split`` ("val" or "test") with a checkpoint's weights; its figures, named as in TensorBoard."""
+    run = {"val": trainer.validate, "test": trainer.test}[split]
+    run(model, datamodule=data, ckpt_path=checkpoint, weights_only=True, verbose=False)
+    assert model.predictions is not None
+    return {f"{split}/{name}": value for name, value in model.predictions.figures().items()}
+
+
+def context(data: DigitsDataModule) -> dict[str, Any]:
+    """What stands beside every figure: the data really used, the seed, the code and the machine."""
+    return {
+        "seed": data.seed,
+        "data": {
+            "source": data.digits.source,
+            "offline": data.is_offline,
+            "fingerprint": data.digits.fingerprint,
+        },
+        **provenance(),
+    }
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def write_predictions(path: Path, predictions: Predictions, names: tuple[str, ...] | None) -> None:
+    """Write predictions.csv: index, label (predicted), confidence, p0…p9, and the file's name where there is one."""
+    probabilities = predictions.probabilities
+    confidences, answers = probabilities.max(dim=1)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["index", "label", "confidence", *(f"p{digit}" for digit in range(10)), *(["file"] if names else [])]
+        )
+        for index, answer, confidence, row in zip(
+            predictions.indices.tolist(), answers.tolist(), confidences.tolist(), probabilities.tolist(), strict=True
+        ):
+            rounded = [f"{value:.6f}" for value in (confidence, *row)]
+            writer.writerow([index, answer, *rounded, *([names[index]] if names else [])])
+
+
+def write_submission(path: Path, predictions: Predictions) -> None:
+    """Write Kaggle's submission.csv: ImageId counts from 1."""
+    answers = predictions.logits.argmax(dim=1).tolist()
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["ImageId", "Label"])
+        writer.writerows(zip((predictions.indices + 1).tolist(), answers, strict=True))

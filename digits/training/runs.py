@@ -1,0 +1,75 @@
+"""Where runs lie on disk: ``<runs_dir>/<experiment>/version_<n>/``, and how their checkpoints are found."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from digits.errors import UserError, did_you_mean
+
+_ALIASES = ("best", "last")
+
+
+def claim_run(runs_dir: Path, experiment: str) -> Path:
+    """Make the folder of a new run; no two processes ever get the same one."""
+    parent = runs_dir / experiment
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            run = parent / f"version_{max(_versions(parent), default=-1) + 1}"
+            try:
+                run.mkdir()
+                return run
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise UserError(f"cannot make a folder for the run in {parent}: {error.strerror}; set --runs_dir") from None
+
+
+def _versions(parent: Path) -> list[int]:
+    matches = (re.fullmatch(r"version_(\d+)", path.name) for path in parent.iterdir())
+    return [int(match[1]) for match in matches if match]
+
+
+def find_checkpoint(name: str, runs_dir: Path, experiment: str | None) -> Path:
+    """The file that ``--ckpt_path`` means: a path, or ``best`` or ``last`` of the newest run.
+
+    The newest run is that of ``experiment`` where one is named, else of all. Raises UserError where there is none.
+    """
+    if name not in _ALIASES:
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"the checkpoint {path} does not exist; give a file, or one of {', '.join(_ALIASES)}")
+        return path
+    if experiment is not None and runs_dir.is_dir() and not (runs_dir / experiment).is_dir():
+        known = [path.name for path in runs_dir.iterdir() if path.is_dir()]
+        hint = f"; {did_you_mean(experiment, known)}" if known else ""
+        raise UserError(f"the experiment {experiment!r} has no runs in {runs_dir}{hint}")
+    found = runs_dir.glob(f"{experiment or '*'}/version_*/checkpoints/{name}.ckpt")
+    newest = max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)), default=None)
+    if newest is None:
+        raise UserError(f"no run in {runs_dir / (experiment or '')} has a {name}.ckpt yet; train one with `fit` first")
+    return newest
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The folder of the run that a checkpoint lies in, or None for a checkpoint on its own."""
+    run = checkpoint.resolve().parent.parent
+    return run if (run / "config.yaml").is_file() and checkpoint.resolve().parent.name == "checkpoints" else None
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that ``fit`` wrote, without running any code from it.
+
+    Raises UserError for a file that is damaged or not ours.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch.load raises every kind for a file that is not a checkpoint
+        raise UserError(f"{path} is damaged or not a checkpoint; give one that `python -m digits fit` wrote") from None
+    if not isinstance(checkpoint, dict) or "digits_config" not in checkpoint:
+        raise UserError(f"{path} is not a checkpoint of digits; give one that `python -m digits fit` wrote")
+    return checkpoint

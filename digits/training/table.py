@@ -1,0 +1,68 @@
+"""A run's metrics.csv: one row an epoch."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+
+class EpochTable(Logger):
+    """Gathers what is logged in an epoch into one row of ``<run>/metrics.csv``.
+
+    The file is written anew each time, so a resumed run replaces the row of an epoch that it repeats.
+    """
+
+    def __init__(self, run: Path) -> None:
+        super().__init__()
+        self._run = run
+        self._rows: dict[int, dict[str, str]] = {}
+        self._latest: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return self._run.parent.name
+
+    @property
+    def version(self) -> str:
+        return self._run.name
+
+    @property
+    def save_dir(self) -> str:
+        return str(self._run)
+
+    @property
+    def path(self) -> Path:
+        return self._run / "metrics.csv"
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml holds them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Take note of scalars; those that name their epoch make up its row, others (learning rates) their latest."""
+        values = {name: repr(float(value)) for name, value in metrics.items()}
+        if "epoch" not in values:
+            self._latest |= values
+            return
+        if not self._rows and self.path.is_file():
+            with self.path.open(newline="") as file:
+                self._rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
+        epoch = int(float(values["epoch"]))
+        self._rows = {known: row for known, row in self._rows.items() if known <= epoch}
+        row = self._rows.setdefault(epoch, {})
+        row |= self._latest | values | {"epoch": str(epoch), "step": str(step)}
+        if any(name.startswith("train/") and name != "train/loss_step" for name in values):
+            self._write()
+
+    def _write(self) -> None:
+        columns = sorted({name for row in self._rows.values() for name in row} - {"epoch", "step"})
+        part = self.path.with_suffix(".part")
+        with part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["epoch", "step", *columns])
+            writer.writeheader()
+            writer.writerows(self._rows.values())
+        part.replace(self.path)

@@ -1,0 +1,41 @@
+import time
+
+import pytest
+import torch
+
+from digits.training import default_precision
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx2": True}, "32-true"),
+        ({"avx512_f": True, "avx512_bf16": False}, "32-true"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"amx_bf16": True}, "bf16-mixed"),
+    ],
+)
+def test_a_cpu_gets_what_it_computes_in_hardware(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert default_precision("cpu") == expected
+
+
+def test_a_gpu_keeps_fp32_unless_told():
+    assert default_precision("cuda") == "32-true"
+
+
+def test_the_choice_is_the_faster_one_here():
+    convolution = torch.nn.Conv2d(16, 32, 3).to(memory_format=torch.channels_last)
+    images = torch.rand(64, 16, 24, 24).contiguous(memory_format=torch.channels_last)
+
+    def seconds(bf16):
+        best = float("inf")
+        for _ in range(8):
+            start = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                convolution(images).sum().backward()
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    faster = "bf16-mixed" if seconds(True) < seconds(False) else "32-true"
+    assert default_precision("cpu") == faster
