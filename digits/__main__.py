@@ -1,0 +1,55 @@
+"""The verbs of ``python -m digits``. Nothing heavy is imported before one is chosen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from digits import __version__
+from digits.errors import UserError, did_you_mean
+
+_VERBS = {
+    "fit": ("digits.cli", "train a model, then test its best checkpoint"),
+    "validate": ("digits.cli", "evaluate a checkpoint on the validation images"),
+    "test": ("digits.cli", "evaluate a checkpoint on the test images"),
+    "predict": ("digits.cli", "write a checkpoint's answers to predictions.csv"),
+}
+
+
+def _help() -> str:
+    width = max(map(len, _VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {summary}" for verb, (_, summary) in _VERBS.items())
+    return (
+        "usage: python -m digits VERB [options]\n\n"
+        "Train handwritten-digit recognizers from one YAML.\n\n"
+        f"{verbs}\n\n"
+        "  python -m digits fit --config configs/cnn.yaml   to begin\n"
+        "  python -m digits VERB --help                     for the options of a verb"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status: 0 for success, 2 for a mistake that the user can mend."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        print(f"digits {__version__}")
+        return 0
+    try:
+        if arguments[0] not in _VERBS:
+            raise UserError(f"unknown verb {arguments[0]!r}; {did_you_mean(arguments[0], _VERBS)}")
+        module, _ = _VERBS[arguments[0]]
+        import_module(module).main(arguments)
+    except UserError as error:
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            print(f"digits: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,381 @@
+"""The training verbs: LightningCLI, wired to this package's model, data and run folders."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import Namespace
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, ModelSummary, Timer, WeightAveraging
+from pytorch_lightning.callbacks import ProgressBar as BaseProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from digits.cli_errors import explain, strip_marks
+from digits.data import DigitsDataModule
+from digits.errors import UserError
+from digits.models import DigitClassifier
+from digits.training import (
+    EpochTable,
+    EvaluationPictures,
+    ProgressBar,
+    RunCurves,
+    SeedEachBatch,
+    best_checkpoint,
+    claim_run,
+    context,
+    default_precision,
+    evaluate,
+    find_checkpoint,
+    find_curves,
+    last_checkpoint,
+    read_checkpoint,
+    run_of,
+    write_json,
+    write_predictions,
+    write_submission,
+)
+
+_NOISE = (
+    r".*isinstance\(treespec, LeafSpec\).*",
+    r".*Checkpoint directory .* exists and is not empty.*",
+    r".*is smaller than the logging interval.*",
+    r".*it is recommended to use `Trainer\(devices=1.*",
+    r".*callbacks used to create the checkpoint need to be provided.*",
+    r".*using the WeightAveraging callback, but loading a checkpoint outside.*",
+    r".*It is recommended to use `self.log\(.*sync_dist=True\)`.*",  # every figure is already that of all processes
+    r".*is not supported by the model summary.*",
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Run ``fit``, ``validate``, ``test`` or ``predict``; ``arguments`` begin with the verb."""
+    # Lightning announces devices, seeds and products here; what concerns a run is printed by the run.
+    for chatty in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    for pattern in _NOISE:
+        warnings.filterwarnings("ignore", message=pattern)
+    try:
+        DigitsCLI(arguments)
+    except UserError as error:
+        raise UserError(strip_marks(str(error))) from None
+
+
+class DigitsParser(LightningArgumentParser):
+    """Lightning's parser, whose complaints are one line with a remedy."""
+
+    def error(self, message: str, ex: Exception | None = None) -> None:
+        raise UserError(explain(str(ex or message), self)) from None
+
+
+class RunConfig(SaveConfigCallback):
+    """Keeps the resolved configuration: in the run's config.yaml and inside every checkpoint.
+
+    A resume with other settings moves the former file to config-1.yaml and so on; nothing is lost.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit" and trainer.is_global_zero and trainer.loggers:
+            path = Path(str(trainer.loggers[-1].save_dir)) / "config.yaml"
+            text = yaml.safe_dump(self.plain, sort_keys=False)
+            if path.is_file() and path.read_text() != text:
+                number = 1 + len(list(path.parent.glob("config-*.yaml")))
+                path.rename(path.with_name(f"config-{number}.yaml"))
+            path.write_text(text)
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The configuration as YAML holds it."""
+        config = self.config.clone()
+        config.ckpt_path = config.init_from = None  # where this start came from is no part of what the run is
+        return yaml.safe_load(self.parser.dump(config, skip_none=False, format="yaml"))
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["digits_config"] = self.plain
+
+
+class DigitsCLI(LightningCLI):
+    """``fit``, ``validate``, ``test`` and ``predict``."""
+
+    model: DigitClassifier
+    datamodule: DigitsDataModule
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.verb = arguments[0]
+        self.checkpoint: Path | None = None
+        self.resumed: dict[str, Any] | None = None
+        self.run: Path | None = None
+        super().__init__(
+            DigitClassifier,
+            DigitsDataModule,
+            subclass_mode_model=True,
+            save_config_callback=RunConfig,
+            # Batches are shared out by our own samplers, which repeat no image.
+            trainer_defaults={"devices": 1, "num_sanity_val_steps": 0, "use_distributed_sampler": False},
+            seed_everything_default=0,
+            parser_class=DigitsParser,
+            args=self._with_checkpoint(arguments),
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:
+        """Only the verb in use: each parser takes a tenth of a second to build."""
+        return {self.verb: LightningCLI.subcommands()[self.verb]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--experiment", type=str | None, help="Name of the experiment; the first configuration's file name."
+        )
+        parser.add_argument("--runs_dir", type=str, default="runs", help="Where the folders of runs are made.")
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            help="fit: start from the weights of this checkpoint alone.",
+        )
+
+    # Configuration
+
+    def _with_checkpoint(self, arguments: list[str]) -> list[str]:
+        """Put the configuration of the checkpoint that ``--ckpt_path`` names before all others, so that they win."""
+        probe = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        probe.add_argument("--ckpt_path")
+        probe.add_argument("--experiment")
+        probe.add_argument("--runs_dir", default="runs")
+        probe.add_argument("-c", "--config", action="append", default=[])
+        known, _ = probe.parse_known_args(arguments[1:])
+        for config in known.config:
+            if not Path(config).is_file():
+                raise UserError(f"the configuration {config} does not exist; the shipped ones are in configs/")
+        self.experiment = known.experiment or (_experiment_of(Path(known.config[0])) if known.config else None)
+        if known.ckpt_path is None:
+            if self.verb != "fit" and not {"-h", "--help"} & set(arguments):
+                raise UserError(f"{self.verb} needs trained weights: give --ckpt_path a file, or best or last")
+            return arguments
+        self.checkpoint = find_checkpoint(known.ckpt_path, Path(known.runs_dir), self.experiment)
+        self.resumed = read_checkpoint(self.checkpoint)
+        self.run = run_of(self.checkpoint)
+        config = yaml.safe_dump(self.resumed["digits_config"])
+        return [self.verb, "--config", config, *arguments[1:]]
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would let the checkpoint's hyperparameters override configuration and flags; here these win."""
+
+    def before_instantiate_classes(self) -> None:
+        config = self._settings
+        config.experiment = config.experiment or self.experiment or _short_name(config.model.class_path)
+        config.ckpt_path = self.checkpoint and str(self.checkpoint)
+        if config.trainer.precision is None:
+            config.trainer.precision = default_precision(_device_type(config.trainer.accelerator))
+        if self.resumed is not None and self.verb == "fit":
+            self._print_differences(self.resumed["digits_config"])
+
+    @property
+    def _settings(self) -> Namespace:
+        return self.config[self.verb]
+
+    def _print_differences(self, former: dict[str, Any]) -> None:
+        before = _flatten(former)
+        now = _flatten(yaml.safe_load(self._parser(self.verb).dump(self._settings, skip_none=False, format="yaml")))
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) == now.get(key) or key in ("ckpt_path", "init_from"):
+                continue
+            if key == "seed_everything":
+                _say(f"{key} stays {before[key]}, the seed of the run that is resumed")
+            else:
+                _say(f"{key}: {before.get(key)} in the checkpoint, now {now.get(key)}")
+
+    # Trainer
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        settings = self._get(self.config_init, "trainer")
+        if self.verb == "fit":
+            kwargs |= self._run_folder(settings)
+        else:
+            self.save_config_callback = None
+            bar: list[Callback] = [ProgressBar()] if settings.enable_progress_bar is not False else []
+            kwargs |= {"logger": False, "callbacks": bar}
+            kwargs |= {"enable_model_summary": False, "enable_checkpointing": False}
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError) as error:
+            raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
+
+    def _run_folder(self, settings: Namespace) -> dict[str, Any]:
+        """Loggers and callbacks that make up the run's folder, beside those of the configuration."""
+        unwanted: list[type[Callback]] = [ModelSummary] if settings.enable_model_summary is False else []
+        unwanted += [BaseProgressBar] if settings.enable_progress_bar is False else []
+        wanted = [callback for callback in settings.callbacks or [] if not isinstance(callback, tuple(unwanted))]
+        callbacks: list[Callback] = [*wanted, SeedEachBatch(), Timer(), EvaluationPictures()]
+        if settings.fast_dev_run:
+            return {"callbacks": callbacks}
+        if rank_zero_only.rank == 0:
+            self.run = self.run or claim_run(Path(self._settings.runs_dir), self._settings.experiment)
+        else:
+            self.run = Path(self._settings.runs_dir, self._settings.experiment, "elsewhere")  # only rank 0 writes
+        step = None if self.resumed is None else int(self.resumed["global_step"])
+        loggers: list[Any] = [] if settings.logger is False else [RunCurves(self.run, step)]
+        if settings.logger not in (None, True, False):
+            loggers += settings.logger if isinstance(settings.logger, list) else [settings.logger]
+        folder = self.run / "checkpoints"
+        return {
+            "callbacks": [*callbacks, best_checkpoint(folder), last_checkpoint(folder)],
+            "logger": [*loggers, EpochTable(self.run)],
+        }
+
+    # Verbs
+
+    def _load_weights(self) -> None:
+        if self._settings.init_from is not None:
+            path = find_checkpoint(self._settings.init_from, Path(self._settings.runs_dir), None)
+            try:
+                self.model.load_state_dict(read_checkpoint(path)["state_dict"])
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())
+                raise UserError(f"the weights in {path} do not fit this model ({reason})") from None
+
+    def fit(self, **kwargs: Any) -> None:
+        try:
+            self._load_weights()
+            self.trainer.fit(**kwargs)
+        except UserError:
+            self._discard_empty_run()
+            raise
+
+    def _discard_empty_run(self) -> None:
+        """A run that failed before its first checkpoint leaves no folder behind."""
+        if self.resumed is None and self.run is not None and not (self.run / "checkpoints").exists():
+            shutil.rmtree(self.run, ignore_errors=True)
+
+    def after_fit(self) -> None:
+        if self.trainer.fast_dev_run:
+            return
+        # This callback would put the weights of the last step, not their average, in place of those to be tested.
+        for callback in [found for found in self.trainer.callbacks if isinstance(found, WeightAveraging)]:
+            self.trainer.callbacks.remove(callback)
+        curves = find_curves(self.trainer)
+        self.trainer.loggers = []  # the curves show what happened while training
+        assert self.trainer.checkpoint_callback is not None
+        best = Path(self.trainer.checkpoint_callback.best_model_path)
+        timer = next(callback for callback in self.trainer.callbacks if isinstance(callback, Timer))
+        seconds = timer.time_elapsed("train")
+        figures = evaluate(self.trainer, self.model, self.datamodule, "val", best)
+        if self.datamodule.has_labelled_test_set:
+            figures |= evaluate(self.trainer, self.model, self.datamodule, "test", best)
+        if not self.trainer.is_global_zero:
+            return
+        assert self.run is not None
+        record = {**figures, "seconds": round(seconds, 2), "epochs": self.trainer.current_epoch}
+        write_json(self.run / "metrics.json", record | context(self.datamodule))
+        if curves is not None:
+            self._log_hyperparameters(curves, figures)
+        if self.datamodule.is_offline:
+            warnings.warn(
+                f"these figures are for {self.datamodule.digits.source!r}, not {self.datamodule.source.name!r}",
+                stacklevel=2,
+            )
+        _say(f"{self._describe(figures)} · trained in {seconds:.1f} s · {self.run}")
+
+    def _describe(self, figures: dict[str, float]) -> str:
+        split = "test" if "test/accuracy" in figures else "val"
+        name = {"test": "test accuracy", "val": "validation accuracy (no labelled test images)"}[split]
+        accuracy, count = figures[f"{split}/accuracy"], figures[f"{split}/count"]
+        return f"{name} {100 * accuracy:.4g} % of {count:,} images of {self.datamodule.digits.source}"
+
+    def _log_hyperparameters(self, logger: RunCurves, figures: dict[str, float]) -> None:
+        """Fill TensorBoard's HParams tab: what was set, and what came of it."""
+        config = yaml.safe_load(self._parser(self.verb).dump(self._settings, skip_none=True, format="yaml"))
+        chosen = {key: config[key] for key in ("seed_everything", "model", "data")}
+        chosen["trainer"] = {key: config["trainer"].get(key) for key in ("max_epochs", "precision")}
+        names = ("val/accuracy", "val/loss", "test/accuracy", "test/loss", "test/ece")
+        finals = {f"final/{name.replace('/', '_')}": figures[name] for name in names if name in figures}
+        logger.log_hyperparams(_flatten(chosen), finals)
+        logger.save()
+
+    def validate(self, **_: Any) -> None:
+        self._report("val")
+
+    def test(self, **_: Any) -> None:
+        self._report("test")
+
+    def _report(self, split: str) -> None:
+        figures = evaluate(self.trainer, self.model, self.datamodule, split, self.checkpoint)
+        if not self.trainer.is_global_zero:
+            return
+        for name, value in figures.items():
+            print(f"{name:<22} {value}")  # noqa: T201 - this is what was asked for
+        if self.run is not None and split == "test":
+            path = self.run / f"test-{self.datamodule.digits.source}.json"
+            write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
+        _say(f"{self._describe(figures)} · {self.checkpoint}")
+
+    def predict(self, **_: Any) -> None:
+        self.trainer.predict(
+            self.model,
+            datamodule=self.datamodule,
+            ckpt_path=self.checkpoint,
+            weights_only=True,
+            return_predictions=False,
+        )
+        if not self.trainer.is_global_zero:
+            return
+        predictions, test = self.model.predictions, self.datamodule.digits.test
+        assert predictions is not None
+        assert test is not None
+        folder = self.run or Path()
+        write_predictions(folder / "predictions.csv", predictions, test.names)
+        written = [folder / "predictions.csv"]
+        if self.datamodule.digits.source == "csv":
+            write_submission(folder / "submission.csv", predictions)
+            written.append(folder / "submission.csv")
+        _say(f"{len(predictions.indices):,} predictions · {' · '.join(map(str, written))}")
+
+
+def _say(line: str) -> None:
+    if rank_zero_only.rank == 0:
+        print(line, flush=True)  # noqa: T201 - the command line's own output
+
+
+def _experiment_of(config: Path) -> str:
+    """A run's config.yaml names its experiment; another configuration is named by its file."""
+    try:
+        content = yaml.safe_load(config.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{config} is not valid YAML: {' '.join(str(error).split())}") from None
+    named = content.get("experiment") if isinstance(content, dict) else None
+    return named or config.stem
+
+
+def _short_name(class_path: str) -> str:
+    return class_path.rpartition(".")[2].lower()
+
+
+def _device_type(accelerator: str) -> str:
+    if accelerator != "auto":
+        return {"gpu": "cuda"}.get(accelerator, accelerator)
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
