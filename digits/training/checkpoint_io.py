@@ -1,0 +1,92 @@
+"""Checkpoint files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from digits.errors import UserError
+
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, forces it to the disk, then renames; reads with verification and without running code.
+
+    Lightning stages in the temporary folder and moves, which across file systems is a copy that can be torn, and
+    forces nothing to the disk. Here a process that dies at any moment leaves the former checkpoint or the new one.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write ``checkpoint``; raises UserError, with the former file intact, where the disk refuses."""
+        path = Path(path)
+        content = io.BytesIO()  # torch writes to files from C++, whose errors do not say what went wrong
+        torch.save(checkpoint, content)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise refusal(path, error) from None
+
+    def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        """Read a checkpoint; raises UserError where ``read_verified`` does."""
+        return read_verified(Path(path))
+
+
+def find_disk_error(error: BaseException | None) -> OSError | None:
+    """The refusal of a disk that is full or read-only among an exception and those that led to it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _REFUSALS:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def refusal(path: Path, error: OSError) -> UserError:
+    """What the user is told when the disk refuses to take ``path``."""
+    return UserError(
+        f"cannot write {path}: {error.strerror}. Training has stopped; the checkpoint before it is intact. "
+        "Make room or grant access, then resume with --ckpt_path last"
+    )
+
+
+def read_verified(path: Path) -> Any:
+    """Read a file that torch saved, on the CPU, checking every byte and running no code from it.
+
+    Raises UserError for a file that is torn, altered or not torch's.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not check the sums that its files carry
+            altered = archive.testzip()
+        if altered is not None:
+            raise zipfile.BadZipFile(altered)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except Exception:  # torn files make zipfile and torch raise every kind
+        raise UserError(f"{path} is damaged or not a checkpoint; give one that `python -m digits fit` wrote") from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a rename in ``folder`` to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
