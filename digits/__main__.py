@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from digits import __version__
-from digits.errors import UserError, did_you_mean
+from digits.errors import Interrupted, UserError, did_you_mean
 
 _VERBS = {
     "fit": ("digits.cli", "train a model, then test its best checkpoint"),
@@ -31,7 +31,7 @@ def _help() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit status: 0 for success, 2 for a mistake that the user can mend."""
+    """Run one verb; returns the exit status: 0, 2 after a mistake that the user can mend, or that of Interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
@@ -48,6 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"digits: error: {error}", file=sys.stderr)
         return 2
+    except Interrupted as interruption:
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            return 0  # the first process speaks for all
+        print(f"\ndigits: {interruption}", file=sys.stderr)
+        return interruption.status
+    except KeyboardInterrupt:
+        print("\ndigits: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -6,17 +6,17 @@ import argparse
 import logging
 import shutil
 import warnings
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from jsonargparse import Namespace
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback, ModelSummary, Timer, WeightAveraging
+from jsonargparse.typing import PositiveInt
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback, ModelSummary, Timer
 from pytorch_lightning.callbacks import ProgressBar as BaseProgressBar
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
@@ -25,20 +25,28 @@ from digits.data import DigitsDataModule
 from digits.errors import UserError
 from digits.models import DigitClassifier
 from digits.training import (
+    AtomicCheckpointIO,
     EpochTable,
     EvaluationPictures,
+    LastCheckpoint,
     ProgressBar,
+    RunConfig,
     RunCurves,
+    SaveLastEpoch,
     SeedEachBatch,
+    StopOnSignal,
+    TakeUpNewSettings,
     best_checkpoint,
     claim_run,
+    conclude,
     context,
     default_precision,
+    describe,
     evaluate,
-    find_checkpoint,
-    find_curves,
-    last_checkpoint,
-    read_checkpoint,
+    find_disk_error,
+    flatten,
+    open_checkpoint,
+    refusal,
     run_of,
     write_json,
     write_predictions,
@@ -69,6 +77,10 @@ def main(arguments: list[str]) -> None:
         DigitsCLI(arguments)
     except UserError as error:
         raise UserError(strip_marks(str(error))) from None
+    except SystemExit as stop:  # which is how Lightning answers Ctrl-C outside training
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 class DigitsParser(LightningArgumentParser):
@@ -76,32 +88,6 @@ class DigitsParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> None:
         raise UserError(explain(str(ex or message), self)) from None
-
-
-class RunConfig(SaveConfigCallback):
-    """Keeps the resolved configuration: in the run's config.yaml and inside every checkpoint.
-
-    A resume with other settings moves the former file to config-1.yaml and so on; nothing is lost.
-    """
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit" and trainer.is_global_zero and trainer.loggers:
-            path = Path(str(trainer.loggers[-1].save_dir)) / "config.yaml"
-            text = yaml.safe_dump(self.plain, sort_keys=False)
-            if path.is_file() and path.read_text() != text:
-                number = 1 + len(list(path.parent.glob("config-*.yaml")))
-                path.rename(path.with_name(f"config-{number}.yaml"))
-            path.write_text(text)
-
-    @cached_property
-    def plain(self) -> dict[str, Any]:
-        """The configuration as YAML holds it."""
-        config = self.config.clone()
-        config.ckpt_path = config.init_from = None  # where this start came from is no part of what the run is
-        return yaml.safe_load(self.parser.dump(config, skip_none=False, format="yaml"))
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["digits_config"] = self.plain
 
 
 class DigitsCLI(LightningCLI):
@@ -115,6 +101,7 @@ class DigitsCLI(LightningCLI):
         self.checkpoint: Path | None = None
         self.resumed: dict[str, Any] | None = None
         self.run: Path | None = None
+        self.changed: list[str] = []
         super().__init__(
             DigitClassifier,
             DigitsDataModule,
@@ -139,6 +126,11 @@ class DigitsCLI(LightningCLI):
         )
         parser.add_argument("--runs_dir", type=str, default="runs", help="Where the folders of runs are made.")
         parser.add_argument(
+            "--checkpoint_every_n_steps",
+            type=PositiveInt | None,
+            help="Save last.ckpt within epochs too, after every so many optimizer steps.",
+        )
+        parser.add_argument(
             "--init_from",
             type=str | None,
             help="fit: start from the weights of this checkpoint alone.",
@@ -162,8 +154,7 @@ class DigitsCLI(LightningCLI):
             if self.verb != "fit" and not {"-h", "--help"} & set(arguments):
                 raise UserError(f"{self.verb} needs trained weights: give --ckpt_path a file, or best or last")
             return arguments
-        self.checkpoint = find_checkpoint(known.ckpt_path, Path(known.runs_dir), self.experiment)
-        self.resumed = read_checkpoint(self.checkpoint)
+        self.checkpoint, self.resumed = open_checkpoint(known.ckpt_path, Path(known.runs_dir), self.experiment)
         self.run = run_of(self.checkpoint)
         config = yaml.safe_dump(self.resumed["digits_config"])
         return [self.verb, "--config", config, *arguments[1:]]
@@ -181,22 +172,23 @@ class DigitsCLI(LightningCLI):
         if config.trainer.precision is None:
             config.trainer.precision = default_precision(_device_type(config.trainer.accelerator))
         if self.resumed is not None and self.verb == "fit":
-            self._print_differences(self.resumed["digits_config"])
+            self.changed = self._differences(self.resumed["digits_config"])
 
     @property
     def _settings(self) -> Namespace:
         return self.config[self.verb]
 
-    def _print_differences(self, former: dict[str, Any]) -> None:
-        before = _flatten(former)
-        now = _flatten(yaml.safe_load(self._parser(self.verb).dump(self._settings, skip_none=False, format="yaml")))
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) == now.get(key) or key in ("ckpt_path", "init_from"):
-                continue
-            if key == "seed_everything":
-                _say(f"{key} stays {before[key]}, the seed of the run that is resumed")
-            else:
-                _say(f"{key}: {before.get(key)} in the checkpoint, now {now.get(key)}")
+    def _differences(self, former: dict[str, Any]) -> list[str]:
+        """The keys whose values differ from the ``former`` configuration; each is printed."""
+        before = flatten(former)
+        now = flatten(_plain(self._parser(self.verb), self._settings))
+        differing = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+        changed = [key for key in differing if key not in ("ckpt_path", "init_from", "seed_everything")]
+        for key in changed:
+            _say(f"{key}: {before.get(key)} in the checkpoint, now {now.get(key)}")
+        if "seed_everything" in differing:
+            _say(f"seed_everything stays {before['seed_everything']}, the seed of the run that is resumed")
+        return changed
 
     # Trainer
 
@@ -209,6 +201,7 @@ class DigitsCLI(LightningCLI):
             bar: list[Callback] = [ProgressBar()] if settings.enable_progress_bar is not False else []
             kwargs |= {"logger": False, "callbacks": bar}
             kwargs |= {"enable_model_summary": False, "enable_checkpointing": False}
+        kwargs["plugins"] = [*_as_list(settings.plugins), AtomicCheckpointIO()]
         try:
             return super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
@@ -220,6 +213,8 @@ class DigitsCLI(LightningCLI):
         unwanted += [BaseProgressBar] if settings.enable_progress_bar is False else []
         wanted = [callback for callback in settings.callbacks or [] if not isinstance(callback, tuple(unwanted))]
         callbacks: list[Callback] = [*wanted, SeedEachBatch(), Timer(), EvaluationPictures()]
+        if self.changed:
+            callbacks.append(TakeUpNewSettings(self.changed))
         if settings.fast_dev_run:
             return {"callbacks": callbacks}
         if rank_zero_only.rank == 0:
@@ -229,10 +224,12 @@ class DigitsCLI(LightningCLI):
         step = None if self.resumed is None else int(self.resumed["global_step"])
         loggers: list[Any] = [] if settings.logger is False else [RunCurves(self.run, step)]
         if settings.logger not in (None, True, False):
-            loggers += settings.logger if isinstance(settings.logger, list) else [settings.logger]
+            loggers += _as_list(settings.logger)
         folder = self.run / "checkpoints"
+        best = best_checkpoint(folder)
+        last = LastCheckpoint(folder, self._settings.checkpoint_every_n_steps)
         return {
-            "callbacks": [*callbacks, best_checkpoint(folder), last_checkpoint(folder)],
+            "callbacks": [SaveLastEpoch([best, last]), *callbacks, best, last, StopOnSignal(last)],
             "logger": [*loggers, EpochTable(self.run)],
         }
 
@@ -240,9 +237,9 @@ class DigitsCLI(LightningCLI):
 
     def _load_weights(self) -> None:
         if self._settings.init_from is not None:
-            path = find_checkpoint(self._settings.init_from, Path(self._settings.runs_dir), None)
+            path, content = open_checkpoint(self._settings.init_from, Path(self._settings.runs_dir), None)
             try:
-                self.model.load_state_dict(read_checkpoint(path)["state_dict"])
+                self.model.load_state_dict(content["state_dict"])
             except RuntimeError as error:
                 reason = " ".join(str(error).split())
                 raise UserError(f"the weights in {path} do not fit this model ({reason})") from None
@@ -254,6 +251,12 @@ class DigitsCLI(LightningCLI):
         except UserError:
             self._discard_empty_run()
             raise
+        except Exception as error:
+            # TensorBoard writes too, and wraps what the disk says in errors of its own.
+            refused = find_disk_error(error)
+            if refused is None:
+                raise
+            raise refusal(Path(refused.filename or self.run or "."), refused) from None
 
     def _discard_empty_run(self) -> None:
         """A run that failed before its first checkpoint leaves no folder behind."""
@@ -263,47 +266,9 @@ class DigitsCLI(LightningCLI):
     def after_fit(self) -> None:
         if self.trainer.fast_dev_run:
             return
-        # This callback would put the weights of the last step, not their average, in place of those to be tested.
-        for callback in [found for found in self.trainer.callbacks if isinstance(found, WeightAveraging)]:
-            self.trainer.callbacks.remove(callback)
-        curves = find_curves(self.trainer)
-        self.trainer.loggers = []  # the curves show what happened while training
-        assert self.trainer.checkpoint_callback is not None
-        best = Path(self.trainer.checkpoint_callback.best_model_path)
-        timer = next(callback for callback in self.trainer.callbacks if isinstance(callback, Timer))
-        seconds = timer.time_elapsed("train")
-        figures = evaluate(self.trainer, self.model, self.datamodule, "val", best)
-        if self.datamodule.has_labelled_test_set:
-            figures |= evaluate(self.trainer, self.model, self.datamodule, "test", best)
-        if not self.trainer.is_global_zero:
-            return
-        assert self.run is not None
-        record = {**figures, "seconds": round(seconds, 2), "epochs": self.trainer.current_epoch}
-        write_json(self.run / "metrics.json", record | context(self.datamodule))
-        if curves is not None:
-            self._log_hyperparameters(curves, figures)
-        if self.datamodule.is_offline:
-            warnings.warn(
-                f"these figures are for {self.datamodule.digits.source!r}, not {self.datamodule.source.name!r}",
-                stacklevel=2,
-            )
-        _say(f"{self._describe(figures)} · trained in {seconds:.1f} s · {self.run}")
-
-    def _describe(self, figures: dict[str, float]) -> str:
-        split = "test" if "test/accuracy" in figures else "val"
-        name = {"test": "test accuracy", "val": "validation accuracy (no labelled test images)"}[split]
-        accuracy, count = figures[f"{split}/accuracy"], figures[f"{split}/count"]
-        return f"{name} {100 * accuracy:.4g} % of {count:,} images of {self.datamodule.digits.source}"
-
-    def _log_hyperparameters(self, logger: RunCurves, figures: dict[str, float]) -> None:
-        """Fill TensorBoard's HParams tab: what was set, and what came of it."""
-        config = yaml.safe_load(self._parser(self.verb).dump(self._settings, skip_none=True, format="yaml"))
-        chosen = {key: config[key] for key in ("seed_everything", "model", "data")}
-        chosen["trainer"] = {key: config["trainer"].get(key) for key in ("max_epochs", "precision")}
-        names = ("val/accuracy", "val/loss", "test/accuracy", "test/loss", "test/ece")
-        finals = {f"final/{name.replace('/', '_')}": figures[name] for name in names if name in figures}
-        logger.log_hyperparams(_flatten(chosen), finals)
-        logger.save()
+        figures = conclude(self.trainer, self.model, self.datamodule, _plain(self._parser(self.verb), self._settings))
+        if self.trainer.is_global_zero:
+            _say(f"{describe(figures, self.datamodule)} · trained in {figures['seconds']:.1f} s · {self.run}")
 
     def validate(self, **_: Any) -> None:
         self._report("val")
@@ -320,7 +285,7 @@ class DigitsCLI(LightningCLI):
         if self.run is not None and split == "test":
             path = self.run / f"test-{self.datamodule.digits.source}.json"
             write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
-        _say(f"{self._describe(figures)} · {self.checkpoint}")
+        _say(f"{describe(figures, self.datamodule)} · {self.checkpoint}")
 
     def predict(self, **_: Any) -> None:
         self.trainer.predict(
@@ -342,6 +307,17 @@ class DigitsCLI(LightningCLI):
             write_submission(folder / "submission.csv", predictions)
             written.append(folder / "submission.csv")
         _say(f"{len(predictions.indices):,} predictions · {' · '.join(map(str, written))}")
+
+
+def _plain(parser: LightningArgumentParser, settings: Namespace) -> dict[str, Any]:
+    """The settings as YAML holds them."""
+    return yaml.safe_load(parser.dump(settings, skip_none=False, format="yaml"))
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _say(line: str) -> None:
@@ -369,13 +345,3 @@ def _device_type(accelerator: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -14,6 +14,17 @@ class UserError(Exception):
     """
 
 
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """Training was told to stop and has, with everything saved.
+
+    ``status`` is the exit status that says so: 130 after Ctrl-C, 143 after a signal from a scheduler.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of an error about an unknown ``name``: the nearest known one, or the list of all where none is near."""
     known = sorted(known)

@@ -75,6 +75,16 @@ def test_resume_continues_in_the_same_folder_and_flags_win(fit, digits):
     assert yaml.safe_load((run / "config-1.yaml").read_text())["trainer"]["max_epochs"] == 1
 
 
+def test_resume_remembers_the_best_of_a_run_whose_folder_was_moved(fit, digits):
+    run = fit("--trainer.max_epochs", "3", "--model.optimizer.lr", "0.003")
+    moved = run.rename(run.with_name("version_7"))
+    best = (moved / "checkpoints" / "best.ckpt").read_bytes()
+    status, _, errors = digits("fit", "--ckpt_path", "last", "--trainer.max_epochs", "4", "--model.optimizer.lr", "0.9")
+    assert status == 0, errors
+    assert (moved / "checkpoints" / "best.ckpt").read_bytes() == best
+    assert not run.exists()
+
+
 def test_resume_keeps_the_seed_of_the_run(fit, digits):
     run = fit("--seed_everything", "5")
     status, output, _ = digits("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2", "--seed_everything", "6")
@@ -165,6 +175,12 @@ def test_tensorboard_holds_curves_pictures_and_final_figures(fit):
     assert [point.step for point in events.Scalars("train/loss_step")] == [1, 3, 5, 7]
     assert len(events.Images("val/confusion_matrix")) == len(events.Images("val/mistakes")) == 2
     assert events.Scalars("final/test_accuracy")[0].value == pytest.approx(_figures(run)["test/accuracy"])
+
+
+def test_a_run_without_validation_tests_its_last_checkpoint(fit):
+    figures = _figures(fit("--trainer.limit_val_batches", "0"))
+    assert figures["test/count"] == 360
+    assert "val/accuracy" not in figures
 
 
 def test_real_mnist(fit, mnist_dir):

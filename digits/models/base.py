@@ -80,12 +80,24 @@ class DigitClassifier(LightningModule):
         logits = self(batch.images)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
         self.training_progress.update(loss, logits, batch.labels)
-        # self.log costs as much as a small network's layer, so it is called only when its value will be written.
-        if (self.trainer.global_step + 1) % self.trainer.log_every_n_steps == 0:
-            self.log("train/loss_step", loss, prog_bar=True)
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self._log_step(loss.detach())
         return loss
 
+    def _log_step(self, loss: Tensor) -> None:
+        """Log the loss of every so many optimizer steps.
+
+        self.log costs as much as a small network's layer on each call, and writes after checkpoints of the step are
+        saved, which would leave a gap in the curve of a run that resumes from one.
+        """
+        step = self.trainer.global_step
+        if (step + 1) % self.trainer.log_every_n_steps == 0:
+            for logger in self.loggers:
+                logger.log_metrics({"train/loss_step": loss.item()}, step)
+            self.log("train/loss_step", loss, prog_bar=True, logger=False)
+
     def on_train_epoch_end(self) -> None:
+        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
         for name, value in self.training_progress.compute().items():
             self.log(f"train/{name}", value)
         self.training_progress.reset()

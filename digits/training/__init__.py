@@ -1,29 +1,45 @@
 """Callbacks, loggers and files of a run."""
 
-from digits.training.checkpoints import best_checkpoint, last_checkpoint
+from digits.training.checkpoint_io import AtomicCheckpointIO, find_disk_error, refusal
+from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint
+from digits.training.conclusion import conclude, describe, flatten
+from digits.training.interruption import StopOnSignal
+from digits.training.new_settings import TakeUpNewSettings
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
-from digits.training.runs import claim_run, find_checkpoint, read_checkpoint, run_of
+from digits.training.run_config import RunConfig
+from digits.training.runs import claim_run, find_checkpoint, open_checkpoint, read_checkpoint, run_of
 from digits.training.table import EpochTable
 from digits.training.tensorboard import EvaluationPictures, RunCurves, find_curves
 
 __all__ = [
+    "AtomicCheckpointIO",
     "EpochTable",
     "EvaluationPictures",
+    "LastCheckpoint",
     "ProgressBar",
+    "RunConfig",
     "RunCurves",
+    "SaveLastEpoch",
     "SeedEachBatch",
+    "StopOnSignal",
+    "TakeUpNewSettings",
     "best_checkpoint",
     "claim_run",
+    "conclude",
     "context",
     "default_precision",
+    "describe",
     "evaluate",
     "find_checkpoint",
     "find_curves",
-    "last_checkpoint",
+    "find_disk_error",
+    "flatten",
+    "open_checkpoint",
     "read_checkpoint",
+    "refusal",
     "run_of",
     "write_json",
     "write_predictions",

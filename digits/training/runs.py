@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from digits.errors import UserError, did_you_mean
+from digits.training.checkpoint_io import read_verified
 
 _ALIASES = ("best", "last")
 
@@ -48,11 +48,32 @@ def find_checkpoint(name: str, runs_dir: Path, experiment: str | None) -> Path:
         known = [path.name for path in runs_dir.iterdir() if path.is_dir()]
         hint = f"; {did_you_mean(experiment, known)}" if known else ""
         raise UserError(f"the experiment {experiment!r} has no runs in {runs_dir}{hint}")
-    found = runs_dir.glob(f"{experiment or '*'}/version_*/checkpoints/{name}.ckpt")
+    # A run that was killed before its first last.ckpt was whole may have another; open_checkpoint takes that.
+    files = "*.ckpt" if name == "last" else f"{name}.ckpt"
+    found = runs_dir.glob(f"{experiment or '*'}/version_*/checkpoints/{files}")
     newest = max(found, key=lambda path: (path.stat().st_mtime_ns, str(path)), default=None)
     if newest is None:
         raise UserError(f"no run in {runs_dir / (experiment or '')} has a {name}.ckpt yet; train one with `fit` first")
-    return newest
+    return newest.with_name(f"{name}.ckpt")
+
+
+def open_checkpoint(name: str, runs_dir: Path, experiment: str | None) -> tuple[Path, dict[str, Any]]:
+    """Find and read what ``--ckpt_path`` means.
+
+    Where ``last`` is damaged, the newest good checkpoint of the same run is taken instead, with a warning that names
+    the damaged one. Raises UserError where there is none.
+    """
+    path = find_checkpoint(name, runs_dir, experiment)
+    if name != "last":
+        return path, read_checkpoint(path)
+    others = sorted(path.parent.glob("*.ckpt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    candidates = dict.fromkeys([*([path] if path.exists() else []), *others])
+    for candidate in candidates:
+        try:
+            return candidate, read_checkpoint(candidate)
+        except UserError as error:
+            warnings.warn(f"{error}; looking for an older one", stacklevel=2)
+    raise UserError(f"no checkpoint in {path.parent} can be used; start anew without --ckpt_path")
 
 
 def run_of(checkpoint: Path) -> Path | None:
@@ -66,10 +87,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises UserError for a file that is damaged or not ours.
     """
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch.load raises every kind for a file that is not a checkpoint
-        raise UserError(f"{path} is damaged or not a checkpoint; give one that `python -m digits fit` wrote") from None
+    checkpoint = read_verified(path)
     if not isinstance(checkpoint, dict) or "digits_config" not in checkpoint:
         raise UserError(f"{path} is not a checkpoint of digits; give one that `python -m digits fit` wrote")
     return checkpoint

@@ -20,7 +20,6 @@ class EpochTable(Logger):
         super().__init__()
         self._run = run
         self._rows: dict[int, dict[str, str]] = {}
-        self._latest: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -43,10 +42,9 @@ class EpochTable(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Take note of scalars; those that name their epoch make up its row, others (learning rates) their latest."""
+        """Take note of the scalars that name their epoch; those of steps are TensorBoard's."""
         values = {name: repr(float(value)) for name, value in metrics.items()}
         if "epoch" not in values:
-            self._latest |= values
             return
         if not self._rows and self.path.is_file():
             with self.path.open(newline="") as file:
@@ -54,8 +52,8 @@ class EpochTable(Logger):
         epoch = int(float(values["epoch"]))
         self._rows = {known: row for known, row in self._rows.items() if known <= epoch}
         row = self._rows.setdefault(epoch, {})
-        row |= self._latest | values | {"epoch": str(epoch), "step": str(step)}
-        if any(name.startswith("train/") and name != "train/loss_step" for name in values):
+        row |= values | {"epoch": str(epoch), "step": str(step)}
+        if "train/loss" in values:
             self._write()
 
     def _write(self) -> None:

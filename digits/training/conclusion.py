@@ -1,0 +1,82 @@
+"""The end of a run: the best checkpoint is tested, once, and the figures are written down."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint, Timer, WeightAveraging
+
+from digits.data import DigitsDataModule
+from digits.models import DigitClassifier
+from digits.training.results import context, evaluate, write_json
+from digits.training.tensorboard import RunCurves, find_curves
+
+
+def conclude(
+    trainer: Trainer, model: DigitClassifier, data: DigitsDataModule, config: dict[str, Any]
+) -> dict[str, float]:
+    """Evaluate the best checkpoint of a finished fit; write metrics.json and TensorBoard's HParams; return the figures.
+
+    ``config`` is the run's configuration. Every process must call it; the first one writes.
+    """
+    # This callback would put the weights of the last step, not their average, in place of those to be tested.
+    for callback in [found for found in trainer.callbacks if isinstance(found, WeightAveraging)]:
+        trainer.callbacks.remove(callback)
+    curves = find_curves(trainer)
+    trainer.loggers = []  # the curves show what happened while training
+    timer = next(callback for callback in trainer.callbacks if isinstance(callback, Timer))
+    figures = {"seconds": round(timer.time_elapsed("train"), 2), "epochs": trainer.current_epoch}
+    checkpoint = _checkpoint_to_test(trainer)
+    figures |= evaluate(trainer, model, data, "val", checkpoint)
+    if data.has_labelled_test_set:
+        figures |= evaluate(trainer, model, data, "test", checkpoint)
+    if trainer.is_global_zero:
+        write_json(checkpoint.parent.parent / "metrics.json", figures | context(data))
+        if curves is not None:
+            _log_hyperparameters(curves, config, figures)
+        if data.is_offline:
+            warnings.warn(f"these figures are for {data.digits.source!r}, not {data.source.name!r}", stacklevel=2)
+    return figures
+
+
+def describe(figures: dict[str, float], data: DigitsDataModule) -> str:
+    """The most important of ``figures`` in words."""
+    if "test/accuracy" in figures:
+        split, name = "test", "test accuracy"
+    elif "val/accuracy" in figures:
+        split, name = "val", "validation accuracy"
+    else:
+        return f"nothing to evaluate in {data.digits.source}"
+    accuracy, count = figures[f"{split}/accuracy"], figures[f"{split}/count"]
+    return f"{name} {100 * accuracy:.4g} % of {count:,} images of {data.digits.source}"
+
+
+def _checkpoint_to_test(trainer: Trainer) -> Path:
+    """``best.ckpt``, or ``last.ckpt`` of a run without validation."""
+    assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
+    folder = Path(trainer.checkpoint_callback.dirpath)
+    return folder / "best.ckpt" if (folder / "best.ckpt").exists() else folder / "last.ckpt"
+
+
+def _log_hyperparameters(logger: RunCurves, config: dict[str, Any], figures: dict[str, float]) -> None:
+    """Fill TensorBoard's HParams tab: what was set, and what came of it."""
+    chosen = {key: config[key] for key in ("seed_everything", "model", "data")}
+    chosen["trainer"] = {key: config["trainer"].get(key) for key in ("max_epochs", "precision")}
+    names = ("val/accuracy", "val/loss", "test/accuracy", "test/loss", "test/ece")
+    finals = {f"final/{name.replace('/', '_')}": figures[name] for name in names if name in figures}
+    logger.log_hyperparams(flatten(chosen), finals)
+    logger.save()
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested configuration with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

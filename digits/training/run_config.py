@@ -1,0 +1,37 @@
+"""A run's configuration, kept with it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import SaveConfigCallback
+
+
+class RunConfig(SaveConfigCallback):
+    """Keeps the resolved configuration: in the run's config.yaml and inside every checkpoint.
+
+    A resume with other settings moves the former file to config-1.yaml and so on; nothing is lost.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit" and trainer.is_global_zero and trainer.loggers:
+            path = Path(str(trainer.loggers[-1].save_dir)) / "config.yaml"
+            text = yaml.safe_dump(self.plain, sort_keys=False)
+            if path.is_file() and path.read_text() != text:
+                number = 1 + len(list(path.parent.glob("config-*.yaml")))
+                path.rename(path.with_name(f"config-{number}.yaml"))
+            path.write_text(text)
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The configuration as YAML holds it."""
+        config = self.config.clone()
+        config.ckpt_path = config.init_from = None  # where this start came from is no part of what the run is
+        return yaml.safe_load(self.parser.dump(config, skip_none=False, format="yaml"))
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["digits_config"] = self.plain

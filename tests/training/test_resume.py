@@ -1,0 +1,103 @@
+"""A run that was stopped anywhere ends exactly as one that was not."""
+
+import csv
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from digits.training import StopOnSignal
+
+AFFINE = "--data.augmentation=digits.data.RandomAffine"
+ONE_CYCLE = ["--model.lr_scheduler=torch.optim.lr_scheduler.OneCycleLR", "--model.lr_scheduler.max_lr=0.01"]
+ONE_CYCLE += ["--model.lr_scheduler_config.interval=step"]
+PLATEAU = ["--model.lr_scheduler=pytorch_lightning.cli.ReduceLROnPlateau", "--model.lr_scheduler.monitor=val/loss"]
+PLATEAU += ["--model.lr_scheduler.patience=0", "--model.lr_scheduler.threshold=0.9", "--model.lr_scheduler.factor=0.5"]
+AVERAGE = ["--trainer.callbacks+=EMAWeightAveraging", "--trainer.callbacks.decay=0.8"]
+EARLY = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
+
+CASES = {
+    "mlp": ("MLP", ["--model.dropout=0.3", AFFINE, *ONE_CYCLE, *AVERAGE, *EARLY]),
+    "cnn": ("CNN", ["--model.hidden=[16]", "--model.dropout=0.3", AFFINE, *PLATEAU, "--data.num_workers=1"]),
+    "accumulated": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.accumulate_grad_batches=3", "--data.batch_size=64"]),
+    "bf16": ("MLP", ["--model.dropout=0.3", *ONE_CYCLE, "--trainer.precision=bf16-mixed"]),
+}
+ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
+STEPS = {"mlp": [1, 3, 4, 6, 8], "accumulated": [2, 6, 12]}
+
+
+def _outcome(run):
+    """Everything that training leaves behind: weights, optimizer, schedule, averages, table and curves."""
+    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    tensors = {}
+    for part in ("state_dict", "current_model_state", "optimizer_states", "lr_schedulers", "averaging_state"):
+        _collect(part, saved.get(part), tensors)
+    rows = list(csv.reader((run / "metrics.csv").open()))
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
+    curves = {
+        tag: [(point.step, point.value) for point in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if not tag.startswith("final/")
+    }
+    return tensors, saved["global_step"], rows, curves
+
+
+def _collect(name, value, into):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _collect(f"{name}.{key}", item, into)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _collect(f"{name}.{number}", item, into)
+    else:
+        into[name] = value
+
+
+def _assert_identical(one, other):
+    for name in one[0].keys() | other[0].keys():
+        first, second = one[0][name], other[0][name]
+        same = torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
+        assert same, name
+    assert one[1:3] == other[1:3]
+    for tag in one[3].keys() | other[3].keys():
+        assert one[3].get(tag) == other[3].get(tag), tag
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Send this process a real signal at the end of the batch that makes a certain optimizer step."""
+    original = StopOnSignal.on_train_batch_end
+
+    def arm(step, number=signal.SIGTERM):
+        def hook(self, trainer, *arguments):
+            if trainer.global_step == step:
+                os.kill(os.getpid(), number)
+            original(self, trainer, *arguments)
+
+        monkeypatch.setattr(StopOnSignal, "on_train_batch_end", hook)
+
+    yield arm
+    monkeypatch.setattr(StopOnSignal, "on_train_batch_end", original)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stopped_anywhere_and_resumed_is_identical(case, digits, fit, stop_at, monkeypatch):
+    model, options = CASES[case]
+    undisturbed = _outcome(fit(*ALWAYS, *options, model=model, runs_dir="whole"))
+    for step in STEPS.get(case, [2, 4, 8]):
+        stop_at(step)
+        quick = ["--data.source", "uci", "--trainer.enable_progress_bar=false", "--runs_dir", f"at_{step}"]
+        status, _, errors = digits("fit", "--model", model, *quick, *ALWAYS, *options)
+        assert status == 143, errors
+        stop_at(-1)
+        monkeypatch.setenv("PL_GLOBAL_SEED", "99")
+        status, _, errors = digits(
+            "fit", "--runs_dir", f"at_{step}", "--ckpt_path", "last", "--seed_everything", str(step)
+        )
+        assert status == 0, errors
+        monkeypatch.delenv("PL_GLOBAL_SEED")
+        (run,) = Path(f"at_{step}").glob("*/version_*")
+        _assert_identical(_outcome(run), undisturbed)
