@@ -172,7 +172,9 @@ class DigitsCLI(LightningCLI):
         if config.trainer.precision is None:
             config.trainer.precision = default_precision(_device_type(config.trainer.accelerator))
         if self.resumed is not None and self.verb == "fit":
-            self.changed = self._differences(self.resumed["digits_config"])
+            former = self.resumed["digits_config"]
+            self.changed = self._differences(former)
+            config.seed_everything = former["seed_everything"]
 
     @property
     def _settings(self) -> Namespace:
@@ -236,7 +238,7 @@ class DigitsCLI(LightningCLI):
     # Verbs
 
     def _load_weights(self) -> None:
-        if self._settings.init_from is not None:
+        if self._settings.init_from is not None and self.resumed is None:
             path, content = open_checkpoint(self._settings.init_from, Path(self._settings.runs_dir), None)
             try:
                 self.model.load_state_dict(content["state_dict"])

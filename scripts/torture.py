@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    epochs = options.epochs or 12 * options.kills
+    epochs = options.epochs or 4 * options.kills
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         undisturbed, steps = _run_undisturbed(folder, epochs)
@@ -113,7 +113,7 @@ def _torture(
         kills += 1
         during_write += wrote
         saved, digest = _saved(runs)
-        reached = max((step for step, _ in _read_notes(notes)), default=0)
+        reached = max((step for step, _ in _read_notes(notes)), default=saved)  # killed before its first step: at saved
         lost += reached - saved
         notes.unlink(missing_ok=True)
         same = saved == 0 or steps[saved] == digest

@@ -91,6 +91,7 @@ def test_resume_keeps_the_seed_of_the_run(fit, digits):
     assert status == 0
     assert "seed_everything stays 5" in output
     assert _figures(run)["seed"] == 5
+    assert yaml.safe_load((run / "config.yaml").read_text())["seed_everything"] == 5
 
 
 def test_resume_refuses_to_train_on_validation_images(fit, digits):

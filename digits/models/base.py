@@ -174,5 +174,6 @@ class DigitClassifier(LightningModule):
         checkpoint["training_progress"] = self.training_progress.totals()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if "training_progress" in checkpoint and self._trainer is not None and self.trainer.is_global_zero:
-            self.training_progress.continue_from(checkpoint["training_progress"])
+        if "training_progress" in checkpoint and self._trainer is not None:
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+            self.training_progress.continue_from(checkpoint["training_progress"], rank, world_size)

@@ -77,10 +77,9 @@ class PredictionStore:
 
     def gather(self) -> Predictions:
         """All predictions of all processes, and start afresh; every process must call it."""
-        parts = [torch.cat(column) for column in zip(*self._batches, strict=True)]
+        columns = [torch.cat(column) for column in zip(*self._batches, strict=True)]
         self._batches = []
-        if _is_distributed():
-            parts = [torch.cat(gather_all_tensors(part)) for part in parts]
+        parts = [torch.cat(_of_all_processes(column)) for column in columns]
         order = parts[0].cpu().argsort()
         return Predictions(*(part.cpu()[order] for part in parts))
 
@@ -111,16 +110,19 @@ class TrainingProgress(Metric):
         return {"loss": self.loss / self.count, "accuracy": self.correct / self.count}
 
     def totals(self) -> dict[str, Tensor]:
-        """The sums over all processes so far, for a checkpoint; every process must call it."""
-        with self.sync_context(should_sync=_is_distributed(), should_unsync=True):
-            return {name: getattr(self, name).cpu().clone() for name in ("loss", "correct", "count")}
+        """The sums of each process so far, ``(processes,)``, for a checkpoint; every process must call it."""
+        return {
+            name: torch.stack(_of_all_processes(getattr(self, name))).cpu() for name in ("loss", "correct", "count")
+        }
 
-    def continue_from(self, totals: dict[str, Tensor]) -> None:
-        """Go on from the ``totals`` of a checkpoint; one process alone must do so."""
-        for name, value in totals.items():
-            setattr(self, name, value.to(self.device))
+    def continue_from(self, totals: dict[str, Tensor], rank: int, world_size: int) -> None:
+        """Go on from the ``totals`` of a checkpoint: with the process's own, or, on other devices, all in the first."""
+        for name, sums in totals.items():
+            own = sums[rank] if len(sums) == world_size else sums.sum() * (rank == 0)
+            setattr(self, name, own.to(self.device))
         self._update_count = 1
 
 
-def _is_distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+def _of_all_processes(value: Tensor) -> list[Tensor]:
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return gather_all_tensors(value) if distributed else [value]

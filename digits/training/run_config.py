@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pytorch_lightning.cli import SaveConfigCallback
 class RunConfig(SaveConfigCallback):
     """Keeps the resolved configuration: in the run's config.yaml and inside every checkpoint.
 
-    A resume with other settings moves the former file to config-1.yaml and so on; nothing is lost.
+    A resume with other settings copies the former file to config-1.yaml and so on; nothing is lost.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -23,14 +24,16 @@ class RunConfig(SaveConfigCallback):
             text = yaml.safe_dump(self.plain, sort_keys=False)
             if path.is_file() and path.read_text() != text:
                 number = 1 + len(list(path.parent.glob("config-*.yaml")))
-                path.rename(path.with_name(f"config-{number}.yaml"))
-            path.write_text(text)
+                shutil.copy(path, path.with_name(f"config-{number}.yaml"))
+            part = path.with_name("config.yaml.part")
+            part.write_text(text)
+            part.replace(path)
 
     @cached_property
     def plain(self) -> dict[str, Any]:
         """The configuration as YAML holds it."""
         config = self.config.clone()
-        config.ckpt_path = config.init_from = None  # where this start came from is no part of what the run is
+        config.ckpt_path = None  # the run is the same whether it was resumed or not
         return yaml.safe_load(self.parser.dump(config, skip_none=False, format="yaml"))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

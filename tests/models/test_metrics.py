@@ -56,8 +56,19 @@ def test_training_progress_continues_from_its_totals():
     for batch in batches:
         whole.update(*batch)
     first.update(*batches[0])
-    second.continue_from(first.totals())
+    second.continue_from(first.totals(), rank=0, world_size=1)
     for batch in batches[1:]:
         second.update(*batch)
     assert second.compute() == whole.compute()
     assert float(whole.compute()["accuracy"]) == 0.75
+
+
+def test_training_progress_of_several_processes():
+    totals = {"loss": torch.tensor([1.0, 2.0]), "correct": torch.tensor([3, 4]), "count": torch.tensor([5, 6])}
+    for rank in (0, 1):
+        same = TrainingProgress()
+        same.continue_from(totals, rank, world_size=2)
+        assert [float(same.loss), int(same.correct), int(same.count)] == [1.0 + rank, 3 + rank, 5 + rank]
+        fewer = TrainingProgress()
+        fewer.continue_from(totals, rank, world_size=1 if rank == 0 else 3)
+        assert int(fewer.count) == (11 if rank == 0 else 0)

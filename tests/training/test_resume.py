@@ -83,6 +83,16 @@ def stop_at(monkeypatch):
     monkeypatch.setattr(StopOnSignal, "on_train_batch_end", original)
 
 
+def test_the_same_seed_twice_gives_the_same_weights_and_another_seed_others(fit):
+    options = [AFFINE, "--model.dropout=0.3", "--trainer.max_epochs=1"]
+    first, second, third = (
+        _outcome(fit(*options, "--seed_everything", seed, runs_dir=f"run_{number}"))
+        for number, seed in enumerate(("3", "3", "4"))
+    )
+    _assert_identical(first, second)
+    assert not torch.equal(first[0]["state_dict.network.1.weight"], third[0]["state_dict.network.1.weight"])
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_stopped_anywhere_and_resumed_is_identical(case, digits, fit, stop_at, monkeypatch):
     model, options = CASES[case]
