@@ -215,6 +215,8 @@ class DigitsCLI(LightningCLI):
         unwanted += [BaseProgressBar] if settings.enable_progress_bar is False else []
         wanted = [callback for callback in settings.callbacks or [] if not isinstance(callback, tuple(unwanted))]
         callbacks: list[Callback] = [*wanted, SeedEachBatch(), Timer(), EvaluationPictures()]
+        if settings.enable_progress_bar is not False and not any(isinstance(c, BaseProgressBar) for c in wanted):
+            callbacks.append(ProgressBar())
         if self.changed:
             callbacks.append(TakeUpNewSettings(self.changed))
         if settings.fast_dev_run:

@@ -118,6 +118,15 @@ def test_scheduler_is_told_how_often_it_acts(fit, interval, length):
     assert state["total_steps"] == length
 
 
+@pytest.mark.parametrize("maker", ["pytorch_lightning.cli", "torch.optim.lr_scheduler"])
+def test_plateau_watches_the_figure_it_is_given(fit, maker):
+    scheduler = [f"--model.lr_scheduler={maker}.ReduceLROnPlateau", "--model.lr_scheduler.mode=max"]
+    key = "lr_scheduler" if maker.startswith("pytorch") else "lr_scheduler_config"
+    run = fit(*scheduler, f"--model.{key}.monitor=val/accuracy")
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["lr_schedulers"][0]
+    assert state["best"] == pytest.approx(_figures(run)["val/accuracy"])
+
+
 def test_early_stopping_and_averaging_are_lightnings_own(fit):
     callbacks = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/accuracy"]
     callbacks += ["--trainer.callbacks.mode=max", "--trainer.callbacks.patience=1"]
@@ -176,6 +185,12 @@ def test_tensorboard_holds_curves_pictures_and_final_figures(fit):
     assert [point.step for point in events.Scalars("train/loss_step")] == [1, 3, 5, 7]
     assert len(events.Images("val/confusion_matrix")) == len(events.Images("val/mistakes")) == 2
     assert events.Scalars("final/test_accuracy")[0].value == pytest.approx(_figures(run)["test/accuracy"])
+
+
+def test_overfitting_a_batch_learns_it(fit):
+    run = fit("--trainer.overfit_batches", "1", "--trainer.max_epochs", "30", "--model.optimizer.lr", "0.01")
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert float(rows[-1]["train/accuracy"]) == 1
 
 
 def test_a_run_without_validation_tests_its_last_checkpoint(fit):

@@ -155,8 +155,10 @@ class DigitsDataModule(LightningDataModule):
         """False for Kaggle's test.csv and the like, which can only be predicted."""
         return self.digits.test is not None and self.digits.test.labels is not None
 
-    def train_dataloader(self) -> TrainingLoader:
+    def train_dataloader(self) -> BatchLoader:
         images = self.train_images()
+        if self.trainer is not None and self.trainer.overfit_batches > 0:  # the same batches in every epoch
+            return self._evaluation_loader(images, self.training_indices, self.batch_size)
         size = len(self.training_indices)
         rank, world_size = self._place()
         if self.batch_size % world_size != 0:
@@ -196,12 +198,14 @@ class DigitsDataModule(LightningDataModule):
     def predict_dataloader(self) -> BatchLoader:
         return self._evaluation_loader(self._test_images())
 
-    def _evaluation_loader(self, images: DigitImages, indices: Tensor | None = None) -> BatchLoader:
+    def _evaluation_loader(
+        self, images: DigitImages, indices: Tensor | None = None, batch_size: int | None = None
+    ) -> BatchLoader:
         indices = torch.arange(len(images)) if indices is None else indices
         rank, world_size = self._place()
         return BatchLoader(
             BatchDataset(images, indices),
-            EvaluationBatches(len(indices), self.eval_batch_size, rank=rank, world_size=world_size),
+            EvaluationBatches(len(indices), batch_size or self.eval_batch_size, rank=rank, world_size=world_size),
             num_workers=self.num_workers,
             pin_memory=self._pin_memory(),
         )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +27,7 @@ class SchedulerConfig:
     Attributes:
         interval: After each optimizer step or each epoch.
         frequency: Every so many of these.
-        monitor: The figure that ReduceLROnPlateau watches.
+        monitor: The figure that torch's ReduceLROnPlateau watches; Lightning's has an argument for it.
 
     """
 
@@ -132,14 +132,17 @@ class DigitClassifier(LightningModule):
     def _conclude(self, split: str, prog_bar: tuple[str, ...] = ()) -> None:
         for name, value in self._collect().figures().items():
             # The same on every process: computed from the predictions of all of them.
-            self.log(f"{split}/{name}", value, prog_bar=name in prog_bar, rank_zero_only=False)
+            self.log(f"{split}/{name}", value, prog_bar=name in prog_bar)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = self.optimizer(self.parameters())
         if self.lr_scheduler is None:
             return optimizer
         scheduler = self.lr_scheduler(optimizer, **self._schedule_length())
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **asdict(self.lr_scheduler_config)}}
+        config = {"scheduler": scheduler, **asdict(self.lr_scheduler_config)}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            config["monitor"] = scheduler.monitor
+        return {"optimizer": optimizer, "lr_scheduler": config}
 
     def _schedule_length(self) -> dict[str, int]:
         """``total_steps`` for a schedule that takes it and was not given it in the configuration."""
