@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ def main(arguments: list[str]) -> None:
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     for pattern in _NOISE:
         warnings.filterwarnings("ignore", message=pattern)
+    threading.excepthook = _report_unless_disk_error
     try:
         DigitsCLI(arguments)
     except UserError as error:
@@ -81,6 +83,12 @@ def main(arguments: list[str]) -> None:
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
+
+
+def _report_unless_disk_error(args: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread of its own; when the disk refuses, the main thread says so, in one line."""
+    if find_disk_error(args.exc_value) is None:
+        threading.__excepthook__(args)
 
 
 class DigitsParser(LightningArgumentParser):

@@ -1,4 +1,5 @@
 import os
+import threading
 import warnings
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def _clean_process_state(monkeypatch, tmp_path):
         monkeypatch.setenv("DIGITS_DATA_DIR", str((ROOT / os.environ["DIGITS_DATA_DIR"]).resolve()))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     with warnings.catch_warnings():
         yield
 

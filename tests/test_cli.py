@@ -21,6 +21,9 @@ def test_fit_fills_the_folder_of_a_run(fit):
     assert figures["test/count"] == 360
     assert {"test/accuracy", "test/loss", "test/ece", "val/accuracy", "seed", "commit", "versions"} <= figures.keys()
     assert figures["data"]["source"] == "uci"
+    assert figures["data"]["fingerprint"]["load_digits"]
+    assert figures["config"]["trainer"]["max_epochs"] == 2
+    assert figures["config"] | {"ckpt_path": None} == yaml.safe_load((run / "config.yaml").read_text())
     rows = list(csv.DictReader((run / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert all(float(row["val/accuracy"]) <= 1 and float(row["train/loss"]) > 0 for row in rows)

@@ -34,7 +34,7 @@ def conclude(
     if data.has_labelled_test_set:
         figures |= evaluate(trainer, model, data, "test", checkpoint)
     if trainer.is_global_zero:
-        write_json(checkpoint.parent.parent / "metrics.json", figures | context(data))
+        write_json(checkpoint.parent.parent / "metrics.json", figures | context(data) | {"config": config})
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
         if data.is_offline:
