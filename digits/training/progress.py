@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
@@ -23,3 +24,9 @@ class ProgressBar(TQDMProgressBar):
         super().setup(trainer, pl_module, stage)
         if not sys.stdout.isatty():
             self.disable()
+
+    def get_metrics(self, trainer: Trainer, pl_module: object) -> dict[str, Any]:
+        """What stands behind the bar: losses and accuracies, without Lightning's number of the run."""
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
