@@ -9,6 +9,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from digits.seeding import derive_seed, run_seed
 
+_MODEL = 1  # keeps these draws apart from the augmentation's, which have the same key without it
+
 
 class SeedEachBatch(Callback):
     """Seeds torch before every training batch from (run's seed, batch, process).
@@ -22,7 +24,7 @@ class SeedEachBatch(Callback):
         self._seed = run_seed()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        seed = derive_seed(self._seed, trainer.fit_loop.total_batch_idx, trainer.global_rank)
+        seed = derive_seed(self._seed, trainer.fit_loop.total_batch_idx, trainer.global_rank, _MODEL)
         # Not torch.manual_seed, which goes through every kind of device there could be and takes a millisecond.
         torch.default_generator.manual_seed(seed)
         if pl_module.device.type == "cuda":
