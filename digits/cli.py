@@ -47,6 +47,7 @@ from digits.training import (
     find_disk_error,
     flatten,
     open_checkpoint,
+    plain,
     refusal,
     run_of,
     write_json,
@@ -125,7 +126,7 @@ class DigitsCLI(LightningCLI):
         )
 
     def subcommands(self) -> dict[str, set[str]]:
-        """Only the verb in use: each parser takes a tenth of a second to build."""
+        """Only the verb in use: building the parsers of the others would delay each start."""
         return {self.verb: LightningCLI.subcommands()[self.verb]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -191,7 +192,7 @@ class DigitsCLI(LightningCLI):
     def _differences(self, former: dict[str, Any]) -> list[str]:
         """The keys whose values differ from the ``former`` configuration; each is printed."""
         before = flatten(former)
-        now = flatten(_plain(self._parser(self.verb), self._settings))
+        now = flatten(plain(self._parser(self.verb), self._settings))
         differing = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
         changed = [key for key in differing if key not in ("ckpt_path", "init_from", "seed_everything")]
         for key in changed:
@@ -278,7 +279,7 @@ class DigitsCLI(LightningCLI):
     def after_fit(self) -> None:
         if self.trainer.fast_dev_run:
             return
-        figures = conclude(self.trainer, self.model, self.datamodule, _plain(self._parser(self.verb), self._settings))
+        figures = conclude(self.trainer, self.model, self.datamodule, plain(self._parser(self.verb), self._settings))
         if self.trainer.is_global_zero:
             _say(f"{describe(figures, self.datamodule)} · trained in {figures['seconds']:.1f} s · {self.run}")
 
@@ -319,11 +320,6 @@ class DigitsCLI(LightningCLI):
             write_submission(folder / "submission.csv", predictions)
             written.append(folder / "submission.csv")
         _say(f"{len(predictions.indices):,} predictions · {' · '.join(map(str, written))}")
-
-
-def _plain(parser: LightningArgumentParser, settings: Namespace) -> dict[str, Any]:
-    """The settings as YAML holds them."""
-    return yaml.safe_load(parser.dump(settings, skip_none=False, format="yaml"))
 
 
 def _as_list(value: Any) -> list[Any]:

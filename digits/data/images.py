@@ -28,8 +28,7 @@ class DigitImages:
 class Digits:
     """What one source holds: a training set, a test set (either may be missing), and what identifies the data.
 
-    ``fingerprint`` maps each file to its MD5 sum so that a result can name exactly
-    what it was computed from.
+    ``fingerprint`` maps each file to its MD5 sum, so that a result can name exactly what it was computed from.
     """
 
     source: str

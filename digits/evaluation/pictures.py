@@ -47,7 +47,7 @@ def confusion_matrix_figure(matrix: Tensor, title: str = "Confusion matrix") -> 
 def mistakes_figure(images: Tensor, predictions: Predictions, columns: int = 8, rows: int = 3) -> Figure:
     """Draw the most confident mistakes; ``images`` ``(N, 1, 28, 28)`` is the set that ``predictions.indices`` indexes.
 
-    All of them stand in one axes: a grid of axes takes ten times as long to draw.
+    All of them stand in one axes: a grid of axes takes more than three times as long to draw.
     """
     confidences, answers = predictions.probabilities.max(dim=1)
     wrong = (answers != predictions.labels).nonzero().flatten()

@@ -87,8 +87,8 @@ class DigitClassifier(LightningModule):
     def _log_step(self, loss: Tensor) -> None:
         """Log the loss of every so many optimizer steps.
 
-        self.log costs as much as a small network's layer on each call, and writes after checkpoints of the step are
-        saved, which would leave a gap in the curve of a run that resumes from one.
+        self.log does its work on each call, whether or not its value will be written, and writes after checkpoints of
+        the step are saved, which would leave a gap in the curve of a run that resumes from one.
         """
         step = self.trainer.global_step
         if (step + 1) % self.trainer.log_every_n_steps == 0:

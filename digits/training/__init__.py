@@ -9,7 +9,7 @@ from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
-from digits.training.run_config import RunConfig
+from digits.training.run_config import RunConfig, plain
 from digits.training.runs import claim_run, find_checkpoint, open_checkpoint, read_checkpoint, run_of
 from digits.training.table import EpochTable
 from digits.training.tensorboard import EvaluationPictures, RunCurves, find_curves
@@ -38,6 +38,7 @@ __all__ = [
     "find_disk_error",
     "flatten",
     "open_checkpoint",
+    "plain",
     "read_checkpoint",
     "refusal",
     "run_of",

@@ -25,7 +25,7 @@ class SeedEachBatch(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         seed = derive_seed(self._seed, trainer.fit_loop.total_batch_idx, trainer.global_rank, _MODEL)
-        # Not torch.manual_seed, which goes through every kind of device there could be and takes a millisecond.
+        # Not torch.manual_seed, which goes through every kind of device there could be: 0.2 ms.
         torch.default_generator.manual_seed(seed)
         if pl_module.device.type == "cuda":
             torch.cuda.manual_seed(seed)

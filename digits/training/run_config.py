@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import Namespace
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.cli import LightningArgumentParser, SaveConfigCallback
+
+
+def plain(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:
+    """A parsed configuration as YAML holds it."""
+    return yaml.safe_load(parser.dump(config, skip_none=False, format="yaml"))
 
 
 class RunConfig(SaveConfigCallback):
@@ -21,7 +27,7 @@ class RunConfig(SaveConfigCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit" and trainer.is_global_zero and trainer.loggers:
             path = Path(str(trainer.loggers[-1].save_dir)) / "config.yaml"
-            text = yaml.safe_dump(self.plain, sort_keys=False)
+            text = yaml.safe_dump(self._plain, sort_keys=False)
             if path.is_file() and path.read_text() != text:
                 number = 1 + len(list(path.parent.glob("config-*.yaml")))
                 shutil.copy(path, path.with_name(f"config-{number}.yaml"))
@@ -30,11 +36,10 @@ class RunConfig(SaveConfigCallback):
             part.replace(path)
 
     @cached_property
-    def plain(self) -> dict[str, Any]:
-        """The configuration as YAML holds it."""
+    def _plain(self) -> dict[str, Any]:
         config = self.config.clone()
         config.ckpt_path = None  # the run is the same whether it was resumed or not
-        return yaml.safe_load(self.parser.dump(config, skip_none=False, format="yaml"))
+        return plain(self.parser, config)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["digits_config"] = self.plain
+        checkpoint["digits_config"] = self._plain

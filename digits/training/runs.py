@@ -66,9 +66,8 @@ def open_checkpoint(name: str, runs_dir: Path, experiment: str | None) -> tuple[
     path = find_checkpoint(name, runs_dir, experiment)
     if name != "last":
         return path, read_checkpoint(path)
-    others = sorted(path.parent.glob("*.ckpt"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    candidates = dict.fromkeys([*([path] if path.exists() else []), *others])
-    for candidate in candidates:
+    last_then_newest = sorted(path.parent.glob("*.ckpt"), key=lambda file: (file != path, -file.stat().st_mtime_ns))
+    for candidate in last_then_newest:
         try:
             return candidate, read_checkpoint(candidate)
         except UserError as error:
@@ -78,8 +77,8 @@ def open_checkpoint(name: str, runs_dir: Path, experiment: str | None) -> tuple[
 
 def run_of(checkpoint: Path) -> Path | None:
     """The folder of the run that a checkpoint lies in, or None for a checkpoint on its own."""
-    run = checkpoint.resolve().parent.parent
-    return run if (run / "config.yaml").is_file() and checkpoint.resolve().parent.name == "checkpoints" else None
+    folder = checkpoint.resolve().parent
+    return folder.parent if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file() else None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
