@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from digits import __version__
 from digits.errors import Interrupted, UserError, did_you_mean
@@ -30,6 +33,21 @@ def _help() -> str:
     )
 
 
+def _import(name: str) -> ModuleType:
+    """Import a verb's module without the collector of garbage, which would search the growing heap again and again.
+
+    What is there afterwards stays until the end, so it need not be searched later either.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    module = import_module(name)
+    gc.freeze()
+    atexit.register(gc.unfreeze)
+    gc.enable()
+    return module
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status: 0, 2 after a mistake that the user can mend, or that of Interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -43,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[0] not in _VERBS:
             raise UserError(f"unknown verb {arguments[0]!r}; {did_you_mean(arguments[0], _VERBS)}")
         module, _ = _VERBS[arguments[0]]
-        import_module(module).main(arguments)
+        _import(module).main(arguments)
     except UserError as error:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"digits: error: {error}", file=sys.stderr)

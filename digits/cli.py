@@ -14,7 +14,6 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
-from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelSummary, Timer
 from pytorch_lightning.callbacks import ProgressBar as BaseProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
@@ -37,6 +36,7 @@ from digits.training import (
     SeedEachBatch,
     StopOnSignal,
     TakeUpNewSettings,
+    Trainer,
     best_checkpoint,
     claim_run,
     conclude,
@@ -116,6 +116,7 @@ class DigitsCLI(LightningCLI):
             DigitsDataModule,
             subclass_mode_model=True,
             save_config_callback=RunConfig,
+            trainer_class=Trainer,
             # Batches are shared out by our own samplers, which repeat no image.
             trainer_defaults={"devices": 1, "num_sanity_val_steps": 0, "use_distributed_sampler": False},
             seed_everything_default=0,

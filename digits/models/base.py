@@ -72,6 +72,8 @@ class DigitClassifier(LightningModule):
         self.store = PredictionStore()
         self.predictions: Predictions | None = None
         """The outcome of the latest validation, test or prediction."""
+        self.latest_loss: float | None = None
+        """The loss of the latest step that was logged."""
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(self.standardize(images))
@@ -79,7 +81,7 @@ class DigitClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         logits = self(batch.images)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
-        self.training_progress.update(loss, logits, batch.labels)
+        self.training_progress.add(loss, logits, batch.labels)
         if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
             self._log_step(loss.detach())
         return loss
@@ -87,17 +89,18 @@ class DigitClassifier(LightningModule):
     def _log_step(self, loss: Tensor) -> None:
         """Log the loss of every so many optimizer steps.
 
-        self.log does its work on each call, whether or not its value will be written, and writes after checkpoints of
-        the step are saved, which would leave a gap in the curve of a run that resumes from one.
+        Not by self.log, which costs every later step as much as this one, and writes after checkpoints of the step are
+        saved, which would leave a gap in the curve of a run that resumes from one.
         """
         step = self.trainer.global_step
         if (step + 1) % self.trainer.log_every_n_steps == 0:
+            self.latest_loss = loss.item()
             for logger in self.loggers:
-                logger.log_metrics({"train/loss_step": loss.item()}, step)
-            self.log("train/loss_step", loss, prog_bar=True, logger=False)
+                logger.log_metrics({"train/loss_step": self.latest_loss}, step)
 
     def on_train_epoch_end(self) -> None:
         self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
+        self.training_progress.count_all()
         for name, value in self.training_progress.compute().items():
             self.log(f"train/{name}", value)
         self.training_progress.reset()

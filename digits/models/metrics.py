@@ -22,6 +22,7 @@ from torchmetrics.functional.classification import (
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 NUM_CLASSES = 10
+_STEPS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ class PredictionStore:
 class TrainingProgress(Metric):
     """Mean loss and accuracy over the training batches of an epoch so far, as the model saw them.
 
-    Sums stay on the device; nothing waits for them before the epoch's end.
+    Sums stay on the device; nothing waits for them before the epoch's end. Steps are taken down as they come and
+    counted many at a time: counting each one would cost a small network a tenth of its speed.
     """
 
     full_state_update = False
@@ -100,17 +102,32 @@ class TrainingProgress(Metric):
         self.add_state("loss", default=torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("correct", default=torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("count", default=torch.tensor(0), dist_reduce_fx="sum")
+        self._uncounted: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def update(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        self.loss += loss.detach() * len(labels)
-        self.correct += (logits.detach().argmax(dim=1) == labels).sum()
-        self.count += len(labels)
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Take down a step: its mean loss ``()``, ``(B, 10)`` and ``(B,)``."""
+        self._uncounted.append((loss.detach(), logits.detach(), labels))
+        if len(self._uncounted) == _STEPS_AT_ONCE:
+            self.count_all()
+
+    def count_all(self) -> None:
+        """Bring the sums up to date; before they are read."""
+        steps, self._uncounted = self._uncounted, []
+        if steps:
+            losses, logits, labels = zip(*steps, strict=True)
+            self.update(torch.stack(losses), torch.tensor([len(label) for label in labels]), logits, labels)
+
+    def update(self, losses: Tensor, sizes: Tensor, logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> None:
+        self.loss += losses @ sizes.to(losses)
+        self.correct += (torch.cat(logits).argmax(dim=1) == torch.cat(labels)).sum()
+        self.count += sizes.sum()
 
     def compute(self) -> dict[str, Tensor]:
         return {"loss": self.loss / self.count, "accuracy": self.correct / self.count}
 
     def totals(self) -> dict[str, Tensor]:
         """The sums of each process so far, ``(processes,)``, for a checkpoint; every process must call it."""
+        self.count_all()
         return {
             name: torch.stack(_of_all_processes(getattr(self, name))).cpu() for name in ("loss", "correct", "count")
         }

@@ -3,6 +3,7 @@
 from digits.training.checkpoint_io import AtomicCheckpointIO, find_disk_error, refusal
 from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint
 from digits.training.conclusion import conclude, describe, flatten
+from digits.training.epoch_loop import Trainer
 from digits.training.interruption import StopOnSignal
 from digits.training.new_settings import TakeUpNewSettings
 from digits.training.precision import default_precision
@@ -26,6 +27,7 @@ __all__ = [
     "SeedEachBatch",
     "StopOnSignal",
     "TakeUpNewSettings",
+    "Trainer",
     "best_checkpoint",
     "claim_run",
     "conclude",

@@ -36,6 +36,11 @@ class EpochCheckpoint(ModelCheckpoint):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         self._has_trained = True
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Nothing: ModelCheckpoint would ask whether to save within the epoch."""
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Nothing: the epoch is not over yet."""
 

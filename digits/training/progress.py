@@ -29,4 +29,5 @@ class ProgressBar(TQDMProgressBar):
         """What stands behind the bar: losses and accuracies, without Lightning's number of the run."""
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)
-        return metrics
+        loss = getattr(pl_module, "latest_loss", None)
+        return metrics if loss is None else {"loss": f"{loss:.3f}", **metrics}
