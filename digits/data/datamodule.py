@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
@@ -28,7 +29,7 @@ class DigitsDataModule(LightningDataModule):
     test set is never split, shuffled or trained on. ``batch_size`` counts the images of all processes together.
 
     Args:
-        source: mnist, qmnist, emnist-digits, fashion, kmnist, uci, csv or folder.
+        source: mnist, qmnist, emnist-digits, fashion, kmnist, uci, csv, folder or memmap.
         data_dir: Where the files are or go; $DIGITS_DATA_DIR by default, else data/.
         offline_source: What to train on, with a warning, when the source is neither on disk nor to be downloaded.
         batch_size: Images in an optimizer step, over all devices together.
@@ -135,7 +136,7 @@ class DigitsDataModule(LightningDataModule):
             subset=self.subset,
             seed=self.split_seed,
         )
-        self.training_indices = torch.from_numpy(training)
+        self.training_indices = torch.from_numpy(training.astype(np.int32))  # of millions, too, in little memory
         self.validation_indices = torch.from_numpy(validation)
 
     def train_images(self) -> DigitImages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -22,6 +23,13 @@ class DigitImages:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Images ``(B, 1, 28, 28)`` uint8 and labels ``(B,)`` int64, -1 where unknown, of ``rows`` ``(B,)``."""
+        # index_select gathers uint8 images ten times as fast as images[rows] does.
+        images = self.images.index_select(0, rows)
+        labels = torch.full((len(rows),), -1) if self.labels is None else self.labels.index_select(0, rows).long()
+        return images, labels
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Trainer(LightningTrainer):
 
 
 class EpochLoop(_TrainingEpochLoop):
-    """Takes the short way on one device, without a profiler or gathered gradients; else, and to restart, Lightning's."""
+    """The short way on one device, without a profiler or gathered gradients; else, and to restart, Lightning's."""
 
     _step: _Step | None = None
 

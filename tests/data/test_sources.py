@@ -244,3 +244,50 @@ def test_unknown_source():
     with pytest.raises(UserError) as caught:
         find_source("kmnits")
     assert str(caught.value) == "unknown data source 'kmnits'; did you mean 'kmnist'?"
+
+
+def _save_memmap(folder, count=50, dtype=np.uint8):
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (count, 28, 28)).astype(dtype)
+    np.save(folder / "train-images.npy", images)
+    np.save(folder / "train-labels.npy", (np.arange(count) % 10).astype(np.uint8))
+    return images
+
+
+def test_memmap_reads_what_numpy_saved(tmp_path):
+    images = _save_memmap(tmp_path)
+    digits = find_source("memmap").load(tmp_path)
+    for _ in range(200):  # more often than the memory is given back
+        batch, labels = digits.train.gather(torch.tensor([3, 41, 3]))
+    assert np.array_equal(batch[:, 0].numpy(), images[[3, 41, 3]])
+    assert labels.tolist() == [3, 1, 3]
+    assert labels.dtype == torch.int64
+    assert digits.test is None
+    fingerprint = digits.fingerprint
+    images[7] += 1
+    np.save(tmp_path / "train-images.npy", images)
+    assert find_source("memmap").load(tmp_path).fingerprint != fingerprint
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "complaint"),
+    [
+        ("train-images.npy", np.zeros((5, 28, 28), np.float32), "5×28×28 float32; it must be N×28×28 uint8"),
+        ("train-images.npy", np.zeros((5, 784), np.uint8), "must be N×28×28 uint8"),
+        ("train-labels.npy", np.zeros(4, np.uint8), "50 images and .* 4 labels"),
+        ("train-labels.npy", np.full(50, 10, np.uint8), "10 is not a digit"),
+    ],
+)
+def test_memmap_names_what_is_wrong(tmp_path, file, content, complaint):
+    _save_memmap(tmp_path)
+    np.save(tmp_path / file, content)
+    with pytest.raises(UserError, match=complaint):
+        find_source("memmap").load(tmp_path)
+
+
+def test_memmap_names_missing_and_foreign_files(tmp_path):
+    with pytest.raises(DataNotFoundError, match=r"scripts/make_memmap\.py"):
+        find_source("memmap").load(tmp_path)
+    (tmp_path / "train-images.npy").write_text("not numpy")
+    with pytest.raises(UserError, match=r"not a file that numpy\.save wrote"):
+        find_source("memmap").load(tmp_path)

@@ -54,11 +54,13 @@ def test_training_progress_continues_from_its_totals():
     batches = [(torch.tensor(float(n)), torch.eye(10)[:4] * n, torch.tensor([0, 1, 2, 9])) for n in (1, 2, 3)]
     whole, first, second = TrainingProgress(), TrainingProgress(), TrainingProgress()
     for batch in batches:
-        whole.update(*batch)
-    first.update(*batches[0])
+        whole.add(*batch)
+    whole.count_all()
+    first.add(*batches[0])
     second.continue_from(first.totals(), rank=0, world_size=1)
     for batch in batches[1:]:
-        second.update(*batch)
+        second.add(*batch)
+    second.count_all()
     assert second.compute() == whole.compute()
     assert float(whole.compute()["accuracy"]) == 0.75
 
@@ -72,3 +74,15 @@ def test_training_progress_of_several_processes():
         fewer = TrainingProgress()
         fewer.continue_from(totals, rank, world_size=1 if rank == 0 else 3)
         assert int(fewer.count) == (11 if rank == 0 else 0)
+
+
+def test_training_progress_weighs_each_batch_by_its_size():
+    progress = TrainingProgress()
+    for number in range(200):  # more than are counted at once
+        size = 1 + number % 3
+        progress.add(torch.tensor(float(size)), torch.eye(10)[:size], torch.zeros(size, dtype=torch.int64))
+    progress.count_all()
+    sizes = [1 + number % 3 for number in range(200)]
+    assert int(progress.count) == sum(sizes)
+    assert float(progress.loss) == sum(size * size for size in sizes)
+    assert int(progress.correct) == 200

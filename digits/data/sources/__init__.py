@@ -4,11 +4,12 @@ from digits.data.sources.base import DataNotFoundError, Source
 from digits.data.sources.folder import FolderSource
 from digits.data.sources.idx import IDX_SOURCES
 from digits.data.sources.kaggle import CsvSource
+from digits.data.sources.memmap import MemmapSource
 from digits.data.sources.uci import UciSource
 from digits.errors import UserError, did_you_mean
 
 SOURCES: dict[str, Source] = {
-    source.name: source for source in (*IDX_SOURCES, UciSource(), CsvSource(), FolderSource())
+    source.name: source for source in (*IDX_SOURCES, UciSource(), CsvSource(), FolderSource(), MemmapSource())
 }
 
 

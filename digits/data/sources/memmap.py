@@ -1,0 +1,105 @@
+"""Images in memory-mapped files, for more of them than fit into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from digits.data.images import DigitImages, Digits
+from digits.data.sources.base import DataNotFoundError, Source
+from digits.errors import UserError
+
+_BATCHES_KEPT = 64
+_SAMPLES_IN_FINGERPRINT = 1000
+
+
+class MemmapSource(Source):
+    """``train-images.npy`` and ``train-labels.npy`` in ``data_dir``, and ``test-images.npy`` and ``test-labels.npy``.
+
+    Images are ``(N, 28, 28)`` uint8, ink high, labels ``(N,)`` uint8, as ``numpy.save`` writes them. Either pair may be
+    missing, and so may the labels of the test images. scripts/make_memmap.py makes such a folder.
+    """
+
+    name = "memmap"
+
+    def load(self, data_dir: Path) -> Digits:
+        parts = {part: _open(data_dir, part) for part in ("train", "test")}
+        if not any(parts.values()):
+            raise DataNotFoundError(
+                f"neither train-images.npy nor test-images.npy is in {data_dir}; set --data.data_dir to their folder, "
+                "or make one with scripts/make_memmap.py"
+            )
+        return Digits(
+            source=self.name,
+            train=parts["train"],
+            test=parts["test"],
+            fingerprint={f"{part}-images.npy": _digest(images) for part, images in parts.items() if images is not None},
+        )
+
+
+@dataclass(frozen=True)
+class MappedImages(DigitImages):
+    """Images that stay in their file, read as they are asked for; ``labels`` is ``(N,)`` uint8.
+
+    The process gives back what it has read every few batches, so that its memory does not grow with the file; the
+    operating system keeps the file's pages as long as nothing else needs the room.
+    """
+
+    mapping: mmap.mmap = field(kw_only=True)
+    _gathered: list[int] = field(default_factory=lambda: [0])
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        batch = super().gather(rows)
+        self._gathered[0] += 1
+        if self._gathered[0] % _BATCHES_KEPT == 0:
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+        return batch
+
+
+def _open(data_dir: Path, part: str) -> MappedImages | None:
+    path, labels_path = data_dir / f"{part}-images.npy", data_dir / f"{part}-labels.npy"
+    if not path.is_file():
+        return None
+    images = _map(path, (28, 28))
+    labels = _map(labels_path, ()) if labels_path.is_file() else None
+    if labels is not None and len(labels) != len(images):
+        raise UserError(f"{path} holds {len(images)} images and {labels_path} {len(labels)} labels")
+    if labels is not None and labels.max() > 9:
+        raise UserError(f"{labels_path}: {labels.max()} is not a digit")
+    mapping = images._mmap  # type: ignore[attr-defined]
+    assert isinstance(mapping, mmap.mmap)
+    mapping.madvise(mmap.MADV_RANDOM)
+    # Copied on write, which never happens; torch knows no tensors that cannot be written to.
+    return MappedImages(
+        torch.from_numpy(images).unsqueeze(1),
+        None if labels is None else torch.from_numpy(np.array(labels)),
+        mapping=mapping,
+    )
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    try:
+        array = np.load(path, mmap_mode="c")
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} is not a file that numpy.save wrote ({error})") from None
+    if array.dtype != np.uint8 or array.shape[1:] != shape or len(array) == 0:
+        expected = "×".join(["N", *map(str, shape)])
+        found = "×".join(map(str, array.shape))
+        raise UserError(f"{path} holds {found} {array.dtype}; it must be {expected} uint8")
+    return array
+
+
+def _digest(images: MappedImages) -> str:
+    """MD5 over the number of images, a thousand of them and all labels: all images could take minutes."""
+    rows = torch.linspace(0, len(images) - 1, min(_SAMPLES_IN_FINGERPRINT, len(images)), dtype=torch.float64).long()
+    digest = hashlib.md5(str(len(images)).encode(), usedforsecurity=False)
+    digest.update(images.images.index_select(0, rows).numpy().tobytes())
+    if images.labels is not None:
+        digest.update(images.labels.numpy().tobytes())
+    return digest.hexdigest()
