@@ -114,13 +114,13 @@ class TrainingProgress(Metric):
         """Bring the sums up to date; before they are read."""
         steps, self._uncounted = self._uncounted, []
         if steps:
-            losses, logits, labels = zip(*steps, strict=True)
-            self.update(torch.stack(losses), torch.tensor([len(label) for label in labels]), logits, labels)
+            self.update(*zip(*steps, strict=True))
 
-    def update(self, losses: Tensor, sizes: Tensor, logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> None:
-        self.loss += losses @ sizes.to(losses)
+    def update(self, losses: tuple[Tensor, ...], logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> None:
+        for loss, own in zip(losses, labels, strict=True):  # one after another, so that the sum does not depend on when
+            self.loss = self.loss + loss * len(own)
         self.correct += (torch.cat(logits).argmax(dim=1) == torch.cat(labels)).sum()
-        self.count += sizes.sum()
+        self.count += sum(map(len, labels))
 
     def compute(self) -> dict[str, Tensor]:
         return {"loss": self.loss / self.count, "accuracy": self.correct / self.count}
