@@ -171,7 +171,7 @@ class DigitsDataModule(LightningDataModule):
             raise UserError(f"{size} training images are too few for {world_size} devices")
         batches = TrainingBatches(
             size,
-            min(self.batch_size, size - size % world_size),
+            self.training_batch_size,
             seed=self.seed,
             # Not current_epoch, which lags behind when a checkpoint was written at the end of an epoch.
             epoch=self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0,
@@ -184,6 +184,12 @@ class DigitsDataModule(LightningDataModule):
             num_workers=self.num_workers,
             pin_memory=self._pin_memory(),
         )
+
+    @property
+    def training_batch_size(self) -> int:
+        """Images in a training batch of all processes: ``batch_size``, or all there are."""
+        size, (_, world_size) = len(self.training_indices), self._place()
+        return min(self.batch_size, size - size % world_size)
 
     def val_dataloader(self) -> BatchLoader:
         if not hasattr(self, "validation_indices"):

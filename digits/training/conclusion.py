@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint, Timer, WeightAveraging
+from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 
 from digits.data import DigitsDataModule
 from digits.models import DigitClassifier
 from digits.training.results import context, evaluate, write_json
+from digits.training.stopwatch import Stopwatch
 from digits.training.tensorboard import RunCurves, find_curves
 
 
@@ -20,6 +21,7 @@ def conclude(
 ) -> dict[str, float]:
     """Evaluate the best checkpoint of a finished fit; write metrics.json and TensorBoard's HParams; return the figures.
 
+    ``seconds`` is the time of the whole fit, ``images_per_second`` the speed of training without validation.
     ``config`` is the run's configuration. Every process must call it; the first one writes.
     """
     # This callback would put the weights of the last step, not their average, in place of those to be tested.
@@ -27,8 +29,13 @@ def conclude(
         trainer.callbacks.remove(callback)
     curves = find_curves(trainer)
     trainer.loggers = []  # the curves show what happened while training
-    timer = next(callback for callback in trainer.callbacks if isinstance(callback, Timer))
-    figures = {"seconds": round(timer.time_elapsed("train"), 2), "epochs": trainer.current_epoch}
+    stopwatch = next(callback for callback in trainer.callbacks if isinstance(callback, Stopwatch))
+    images = trainer.fit_loop.epoch_loop.batch_progress.total.completed * data.training_batch_size
+    figures = {
+        "seconds": round(stopwatch.seconds, 2),
+        "images_per_second": round(images / stopwatch.training_seconds),
+        "epochs": trainer.current_epoch,
+    }
     checkpoint = _checkpoint_to_test(trainer)
     figures |= evaluate(trainer, model, data, "val", checkpoint)
     if data.has_labelled_test_set:
