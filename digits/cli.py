@@ -14,7 +14,7 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
-from pytorch_lightning.callbacks import Callback, ModelSummary, Timer
+from pytorch_lightning.callbacks import Callback, ModelSummary
 from pytorch_lightning.callbacks import ProgressBar as BaseProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -35,6 +35,7 @@ from digits.training import (
     SaveLastEpoch,
     SeedEachBatch,
     StopOnSignal,
+    Stopwatch,
     TakeUpNewSettings,
     Trainer,
     best_checkpoint,
@@ -46,6 +47,7 @@ from digits.training import (
     evaluate,
     find_disk_error,
     flatten,
+    keep_freed_memory,
     open_checkpoint,
     plain,
     refusal,
@@ -75,6 +77,7 @@ def main(arguments: list[str]) -> None:
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     for pattern in _NOISE:
         warnings.filterwarnings("ignore", message=pattern)
+    keep_freed_memory()
     threading.excepthook = _report_unless_disk_error
     try:
         DigitsCLI(arguments)
@@ -224,7 +227,7 @@ class DigitsCLI(LightningCLI):
         unwanted: list[type[Callback]] = [ModelSummary] if settings.enable_model_summary is False else []
         unwanted += [BaseProgressBar] if settings.enable_progress_bar is False else []
         wanted = [callback for callback in settings.callbacks or [] if not isinstance(callback, tuple(unwanted))]
-        callbacks: list[Callback] = [*wanted, SeedEachBatch(), Timer(), EvaluationPictures()]
+        callbacks: list[Callback] = [*wanted, SeedEachBatch(), EvaluationPictures(), Stopwatch()]
         if settings.enable_progress_bar is not False and not any(isinstance(c, BaseProgressBar) for c in wanted):
             callbacks.append(ProgressBar())
         if self.changed:
@@ -282,7 +285,8 @@ class DigitsCLI(LightningCLI):
             return
         figures = conclude(self.trainer, self.model, self.datamodule, plain(self._parser(self.verb), self._settings))
         if self.trainer.is_global_zero:
-            _say(f"{describe(figures, self.datamodule)} · trained in {figures['seconds']:.1f} s · {self.run}")
+            speed = f"trained in {figures['seconds']:.1f} s, {figures['images_per_second']:,} images/s"
+            _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
 
     def validate(self, **_: Any) -> None:
         self._report("val")

@@ -1,5 +1,6 @@
 """Callbacks, loggers and files of a run."""
 
+from digits.training.allocator import keep_freed_memory
 from digits.training.checkpoint_io import AtomicCheckpointIO, find_disk_error, refusal
 from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint
 from digits.training.conclusion import conclude, describe, flatten
@@ -12,6 +13,7 @@ from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
 from digits.training.run_config import RunConfig, plain
 from digits.training.runs import claim_run, find_checkpoint, open_checkpoint, read_checkpoint, run_of
+from digits.training.stopwatch import Stopwatch
 from digits.training.table import EpochTable
 from digits.training.tensorboard import EvaluationPictures, RunCurves, find_curves
 
@@ -26,6 +28,7 @@ __all__ = [
     "SaveLastEpoch",
     "SeedEachBatch",
     "StopOnSignal",
+    "Stopwatch",
     "TakeUpNewSettings",
     "Trainer",
     "best_checkpoint",
@@ -39,6 +42,7 @@ __all__ = [
     "find_curves",
     "find_disk_error",
     "flatten",
+    "keep_freed_memory",
     "open_checkpoint",
     "plain",
     "read_checkpoint",
