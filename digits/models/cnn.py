@@ -20,6 +20,7 @@ class CNN(DigitClassifier):
 
     Args:
         stages: The channels of each convolution, stage by stage.
+        crop: Pixels to leave out along each edge; MNIST's digits stand within 20×20 pixels around the middle.
         first_kernel_size: Side of the first convolution's kernel, in pixels.
         kernel_size: Side of the others' kernels, an odd number of pixels.
         global_pooling: Take each channel's maximum over the image after the last stage, instead of its pooling.
@@ -32,6 +33,7 @@ class CNN(DigitClassifier):
     def __init__(
         self,
         stages: list[list[int]] = [[24], [48], [96]],  # noqa: B006 - never modified
+        crop: int = 0,
         first_kernel_size: int = 5,
         kernel_size: int = 3,
         global_pooling: bool = False,
@@ -42,7 +44,7 @@ class CNN(DigitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         layers: list[nn.Module] = []
-        inputs, side = 1, 28
+        inputs, side = 1, 28 - 2 * crop
         for stage, widths in enumerate(stages):
             for position, channels in enumerate(widths):
                 is_first = inputs == 1
@@ -61,7 +63,9 @@ class CNN(DigitClassifier):
                 inputs = channels
         features = inputs * side * side
         self.network = nn.Sequential(*layers, nn.Flatten(), *dense_stack(features, hidden, normalization, dropout))
+        self.crop = crop
         self.network.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images.contiguous(memory_format=torch.channels_last))
+        inside = slice(self.crop, 28 - self.crop)
+        return super().forward(images[..., inside, inside].contiguous(memory_format=torch.channels_last))
