@@ -1,0 +1,482 @@
+"""Measure how fast `digits` is, each figure beside its rival's in the same run.
+
+    python scripts/benchmark.py --quick           under three minutes; leaves out what takes longer
+    python scripts/benchmark.py --output results  everything, to results.json and results.png as well
+
+Contenders take turns, so that a slow minute of the machine hits all of them; medians are compared and the spread is
+shown. Ours run through the command line as anyone would run them; the rivals, at the end of this file, are the loops
+that textbooks print. Set DIGITS_DATA_DIR to a folder with MNIST.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from make_memmap import write_memmap
+from matplotlib.figure import Figure
+from PIL import Image
+from pytorch_lightning import Callback
+from sklearn.neural_network import MLPClassifier
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from digits.data import DigitsDataModule, RandomAffine, find_source
+from digits.models import CNN, MLP
+from digits.training import keep_freed_memory
+from digits.training.provenance import hardware
+
+ROOT = Path(__file__).parents[1]
+
+
+def _data_dir() -> Path:
+    return Path(os.environ.get("DIGITS_DATA_DIR") or "data")
+
+
+@dataclass
+class Contest:
+    """Contenders for one figure; ours is the first, and should be ``target`` times as good as each other."""
+
+    name: str
+    unit: str
+    contenders: dict[str, Callable[[int], float]]
+    target: float | None = None
+    rounds: int = 3
+    once: tuple[str, ...] = ()
+    """Contenders that take minutes and are measured in the first round only."""
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def hold(self) -> None:
+        for turn in range(self.rounds):
+            for name, measure in self.contenders.items():
+                if turn > 0 and name in self.once:
+                    continue
+                value = measure(turn)
+                self.values.setdefault(name, []).append(value)
+                print(f"  {self.name}: {name} {value:.4g} {self.unit}", flush=True)
+
+    def ratios(self) -> dict[str, float]:
+        """How many times as good as each rival ours is, medians compared."""
+        medians = {name: statistics.median(values) for name, values in self.values.items()}
+        ours, *others = medians
+        is_speed = self.unit.endswith("/s")
+        return {
+            other: medians[ours] / medians[other] if is_speed else medians[other] / medians[ours] for other in others
+        }
+
+
+class StampFirstStep(Callback):
+    """Writes the time at which the first training step was done; for the start-up contest's configuration."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if not self._path.exists():
+            self._path.write_text(str(time.time()))
+
+
+class Workplace:
+    """Runs the command line in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str) -> tuple[float, int]:
+        """Seconds and peak memory in bytes of ``python -m digits …``."""
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "scripts")])}
+        environment["DIGITS_DATA_DIR"] = str(_data_dir().resolve())
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "digits", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            raise RuntimeError(output)
+        return time.perf_counter() - start, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    def fit(self, config: str, *options: str) -> dict[str, float]:
+        """The final figures of a run, and its peak memory in MB."""
+        runs = tempfile.mkdtemp(dir=self.folder)
+        path = str(ROOT / "configs" / config)
+        _, memory = self.run("fit", "--config", path, "--runs_dir", runs, *options)
+        (metrics,) = Path(runs).glob("*/*/metrics.json")
+        return {**json.loads(metrics.read_text()), "memory": memory / 1e6}
+
+    def first_step(self) -> float:
+        """Seconds from the start of the command to the end of the first training step."""
+        stamp = Path(tempfile.mkdtemp(dir=self.folder)) / "stamp"
+        callback = {"class_path": "benchmark.StampFirstStep", "init_args": {"path": str(stamp)}}
+        start = time.time()
+        self.fit(
+            "cnn.yaml",
+            f"--trainer.callbacks+={json.dumps(callback)}",
+            "--trainer.max_steps",
+            "2",
+            "--trainer.limit_val_batches",
+            "1",
+        )
+        return float(stamp.read_text()) - start
+
+
+def time_to_99(place: Workplace, quick: bool) -> list[Contest]:
+    accuracies: list[float] = []
+
+    def ours(turn: int) -> float:
+        figures = place.fit("speedrun.yaml", "--seed_everything", str(turn))
+        accuracies.append(figures["test/accuracy"])
+        print(f"  test accuracy {accuracies[-1]:.4f}", flush=True)
+        return figures["seconds"]
+
+    contenders: dict[str, Callable[[int], float]] = {"speedrun.yaml": ours}
+    if not quick:
+        contenders["textbook PyTorch loop"] = lambda turn: textbook_time_to(0.99, turn)
+        if importlib.util.find_spec("keras"):
+            contenders["Keras CNN"] = lambda turn: keras_time_to(0.99, turn)
+    slow = tuple(contenders)[1:]
+    contests = [Contest("time to 99 %", "s", contenders, target=50, once=slow)]
+    if not quick:
+        contenders = {"speedrun.yaml": ours, "scikit-learn MLPClassifier": scikit_learn_mlp}
+        contests.append(
+            Contest(
+                "whole training (scikit-learn's ends below 99 %)", "s", contenders, rounds=2, once=tuple(contenders)[1:]
+            )
+        )
+    return contests
+
+
+def loop_speed(place: Workplace, quick: bool) -> list[Contest]:
+    if quick:
+        return [_loop_contest(place, "mlp.yaml", 128, 3, 0.8)]
+    return [
+        _loop_contest(place, "cnn.yaml", 256, 2, 0.95),
+        _loop_contest(place, "mlp.yaml", 128, 6, 0.8),
+        _loop_contest(place, "mlp.yaml", 128, 6),
+    ]
+
+
+def _loop_contest(place: Workplace, config: str, batch_size: int, epochs: int, target: float | None = None) -> Contest:
+    """With a target: training alone; else the whole fit beside a loop that computes validation accuracies."""
+    options = ["--data.augmentation", "null", "--data.batch_size", str(batch_size), "--trainer.max_epochs", str(epochs)]
+
+    def ours(_: int) -> float:
+        figures = place.fit(config, *options)
+        return figures["images_per_second"] if target else epochs * 55_000 / figures["seconds"]
+
+    def bare(_: int) -> float:
+        return bare_loop(config, batch_size, epochs, validates=target is None)
+
+    name = f"{'training' if target else 'training and validation'}, {config}, batch {batch_size}"
+    return Contest(name, "images/s", {"fit": ours, "bare loop": bare}, target)
+
+
+def input_pipeline(place: Workplace, quick: bool) -> list[Contest]:
+    keep_freed_memory()  # as the command line does
+
+    def ours(_: int) -> float:
+        data = DigitsDataModule(data_dir=str(_data_dir()))
+        augmentation, generator = RandomAffine(), torch.Generator().manual_seed(0)
+        loader = data.train_dataloader()
+        start = time.perf_counter()
+        for batch in loader:
+            augmentation(batch.images.float() / 255, generator)
+        return len(loader) * data.batch_size / (time.perf_counter() - start)
+
+    contenders = {
+        "digits": ours,
+        "Dataset, transforms, DataLoader": lambda _: textbook_pipeline(0),
+        "the same with 2 workers": lambda _: textbook_pipeline(2),
+    }
+    return [Contest("batches of 256 with affine augmentation", "images/s", contenders, target=50)]
+
+
+def scale(place: Workplace, quick: bool) -> list[Contest]:
+    count = 500_000 if quick else 8_000_000
+    write_memmap(place.folder / "many", count, "mnist", _data_dir(), seed=0)
+    runs = [("mlp.yaml", 400)] if quick else [("mlp.yaml", 2000), ("cnn.yaml", 400)]
+    return [contest for config, steps in runs for contest in _scale_contests(place, count, config, steps)]
+
+
+def _scale_contests(place: Workplace, count: int, config: str, steps: int) -> list[Contest]:
+    """Speed of as many steps on few images and on many; the memory is noted by the same runs."""
+    memory = Contest(f"memory, {config}", "MB", {}, rounds=0)
+
+    def measure(name: str, *options: str) -> float:
+        limits = ["--trainer.max_steps", str(steps), "--trainer.limit_val_batches", "0"]
+        figures = place.fit(config, *options, *limits)
+        memory.values.setdefault(name, []).append(figures["memory"])
+        return figures["images_per_second"]
+
+    many, few = f"{count:,} images in a file", "60,000 images"
+    contenders: dict[str, Callable[[int], float]] = {
+        many: lambda _: measure(many, "--data.source", "memmap", "--data.data_dir", str(place.folder / "many")),
+        few: lambda _: measure(few),
+    }
+    return [Contest(f"training, {config}", "images/s", contenders, target=0.9, rounds=2), memory]
+
+
+def start_up(place: Workplace, quick: bool) -> list[Contest]:
+    return [
+        Contest("--help", "s", {"digits": lambda _: place.run("--help")[0]}),
+        Contest("from Enter to the first training step", "s", {"digits": lambda _: place.first_step()}, rounds=2),
+    ]
+
+
+def inference(place: Workplace, quick: bool) -> list[Contest]:
+    model = CNN().eval()
+
+    def speed(batch_size: int) -> dict[str, Callable[[int], float]]:
+        return {
+            "configs/cnn.yaml": lambda _: inference_speed(model, batch_size),
+            "textbook CNN": lambda _: inference_speed(TextbookCNN().eval(), batch_size),
+        }
+
+    return [Contest(f"inference, batches of {size}", "images/s", speed(size)) for size in (1, 256)]
+
+
+SECTIONS: dict[str, Callable[[Workplace, bool], list[Contest]]] = {
+    "time_to_99": time_to_99,
+    "loop_speed": loop_speed,
+    "input_pipeline": input_pipeline,
+    "scale": scale,
+    "start_up": start_up,
+    "inference": inference,
+}
+
+
+def table(contests: list[Contest]) -> str:
+    lines = ["| what | who | median (lowest–highest) | ours against it | aim |", "| --- | --- | --- | --- | --- |"]
+    for contest in contests:
+        ratios = contest.ratios()
+        for name, values in contest.values.items():
+            middle = f"{statistics.median(values):,.4g} {contest.unit} ({min(values):,.4g}–{max(values):,.4g})"
+            ratio = f"{ratios[name]:.3g}×" if name in ratios else ""
+            aim = f"≥ {contest.target}×" if name in ratios and contest.target else ""
+            lines.append(f"| {contest.name} | {name} | {middle} | {ratio} | {aim} |")
+    return "\n".join(lines)
+
+
+def plot(contests: list[Contest], machine: str) -> Figure:
+    """Draw each ratio as a bar on a logarithmic axis."""
+    bars = [
+        (f"{contest.name}\nagainst {rival}", ratio) for contest in contests for rival, ratio in contest.ratios().items()
+    ]
+    figure = Figure(figsize=(9, 1 + 0.55 * len(bars)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh([name for name, _ in bars], [ratio for _, ratio in bars], color="#0b5394")
+    axes.bar_label(axes.containers[0], [f" {ratio:.3g}×" for _, ratio in bars])  # type: ignore[arg-type]
+    axes.set(xscale="log", xlabel=f"times as good as the rival, median ({machine})", title="digits beside its rivals")
+    axes.axvline(1, color="black", linewidth=1)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="leave out what takes longer than a minute")
+    parser.add_argument("--output", type=Path, help="write OUTPUT.json and OUTPUT.png")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="only this section; may be repeated")
+    options = parser.parse_args()
+    held = []
+    with tempfile.TemporaryDirectory() as folder:
+        for section in options.only or SECTIONS:
+            for contest in SECTIONS[section](Workplace(Path(folder)), options.quick):
+                contest.hold()
+                held.append(contest)
+    held = [contest for contest in held if contest.values]
+    found = hardware()
+    machine = f"{found['cpu']}, {found['threads']} threads, torch {torch.__version__}"
+    print(f"\n{machine}\n\n{table(held)}")
+    if options.output:
+        content = [
+            {key: value for key, value in vars(contest).items() if key != "contenders"} | {"ratios": contest.ratios()}
+            for contest in held
+        ]
+        options.output.with_suffix(".json").write_text(json.dumps({"machine": machine, "contests": content}, indent=2))
+        plot(held, machine).savefig(options.output.with_suffix(".png"), dpi=120)
+
+
+# The rivals, as textbooks print them.
+
+
+def _mnist() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Images ``(N, 1, 28, 28)`` uint8 and labels of the training set and the test set."""
+    digits = find_source("mnist").load(_data_dir())
+    assert digits.train is not None
+    assert digits.train.labels is not None
+    assert digits.test is not None
+    assert digits.test.labels is not None
+    return (digits.train.images, digits.train.labels), (digits.test.images, digits.test.labels)
+
+
+class TextbookDataset(Dataset[tuple[Tensor, int]]):
+    """torchvision's way: one image at a time, through Pillow and a chain of transforms."""
+
+    def __init__(self, images: Tensor, labels: Tensor, transform: Callable[[Image.Image], Tensor]) -> None:
+        self._images, self._labels, self._transform = images[:, 0], labels, transform
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self._transform(Image.fromarray(self._images[index].numpy())), int(self._labels[index])
+
+
+class TextbookCNN(nn.Sequential):
+    """The network of PyTorch's own MNIST example: two convolutions, two dropouts, 1.2 M parameters."""
+
+    def __init__(self) -> None:
+        convolutions = [nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)]
+        dense = [nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)]
+        super().__init__(*convolutions, *dense)
+
+
+def textbook_time_to(accuracy: float, seed: int) -> float:
+    """Training seconds of PyTorch's MNIST example until an epoch ends at that test accuracy; testing not counted."""
+    torch.manual_seed(seed)
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+    train, test = (TextbookDataset(*part, transform) for part in _mnist())
+    model = TextbookCNN()
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
+    seconds = 0.0
+    for epoch in range(1, 15):
+        start = time.perf_counter()
+        model.train()
+        for images, labels in DataLoader(train, batch_size=64, shuffle=True):
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        scheduler.step()
+        seconds += time.perf_counter() - start
+        model.eval()
+        with torch.no_grad():
+            correct = sum(int((model(x).argmax(1) == y).sum()) for x, y in DataLoader(test, batch_size=1000))
+        print(f"  textbook epoch {epoch}: {correct} of 10,000 right after {seconds:.1f} s", flush=True)
+        if correct >= accuracy * 10_000:
+            return seconds
+    raise RuntimeError(f"the textbook loop did not reach {accuracy}")
+
+
+def scikit_learn_mlp(seed: int) -> float:
+    """Seconds of scikit-learn's MLPClassifier with its stopping rule on; prints its test accuracy."""
+    (images, labels), (test_images, test_labels) = _mnist()
+    model = MLPClassifier((128, 64), early_stopping=True, random_state=seed)
+    start = time.perf_counter()
+    model.fit(images.flatten(1).numpy() / 255, labels.numpy())
+    seconds = time.perf_counter() - start
+    accuracy = model.score(test_images.flatten(1).numpy() / 255, test_labels.numpy())
+    print(f"  scikit-learn: test accuracy {accuracy:.4f} after {model.n_iter_} epochs", flush=True)
+    return seconds
+
+
+def keras_time_to(accuracy: float, seed: int) -> float:
+    """Training seconds of the CNN in Keras' documentation until an epoch ends at that test accuracy."""
+    keras = importlib.import_module("keras")
+    keras.utils.set_random_seed(seed)
+    (images, labels), (test_images, test_labels) = (
+        (x.permute(0, 2, 3, 1).numpy().astype("float32") / 255, y.numpy()) for x, y in _mnist()
+    )
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            *(layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D()),
+            *(layers.Flatten(), layers.Dropout(0.5), layers.Dense(10, activation="softmax")),
+        ]
+    )
+    model.compile(loss="sparse_categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+    seconds = 0.0
+    for _ in range(15):
+        start = time.perf_counter()
+        model.fit(images, labels, batch_size=128, epochs=1, verbose=0)
+        seconds += time.perf_counter() - start
+        reached = model.evaluate(test_images, test_labels, verbose=0)[1]
+        print(f"  Keras ({keras.backend.backend()}): {reached:.4f} after {seconds:.1f} s", flush=True)
+        if reached >= accuracy:
+            return seconds
+    raise RuntimeError(f"Keras did not reach {accuracy}")
+
+
+def bare_loop(config: str, batch_size: int, epochs: int, *, validates: bool) -> float:
+    """Images per second of the shortest loop that trains the same network, batch, precision and optimizer."""
+    model = (CNN([[24], [48], [96]], label_smoothing=0.05) if config == "cnn.yaml" else MLP()).train()
+    (images, labels), _ = _mnist()
+    (images, held_out), (labels, truth) = images.split([55_000, 5_000]), labels.split([55_000, 5_000])
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    steps = len(images) // batch_size
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps * epochs, pct_start=0.2)
+    start = time.perf_counter()
+    for _ in range(epochs):
+        for rows in torch.randperm(len(images))[: steps * batch_size].split(batch_size):
+            batch = images[rows].float() / 255
+            loss = F.cross_entropy(model(batch), labels[rows], label_smoothing=model.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+        if validates:
+            model.eval()
+            with torch.no_grad():
+                answers = torch.cat([model(batch.float() / 255).argmax(1) for batch in held_out.split(1000)])
+            print(f"  bare loop: validation accuracy {float((answers == truth).float().mean()):.4f}", flush=True)
+            model.train()
+    return steps * epochs * batch_size / (time.perf_counter() - start)
+
+
+def textbook_pipeline(workers: int) -> float:
+    """Images per second out of a DataLoader that distorts one image at a time."""
+    transform = transforms.Compose(
+        [
+            transforms.RandomAffine(10, translate=(0.08, 0.08), scale=(0.9, 1.1), shear=6),
+            transforms.ToTensor(),
+        ]
+    )
+    dataset = TextbookDataset(*_mnist()[0], transform)
+    loader = iter(DataLoader(dataset, batch_size=256, shuffle=True, num_workers=workers))
+    next(loader)  # workers take a while to start
+    start = time.perf_counter()
+    count = sum(len(labels) for _, (_, labels) in zip(range(30), loader, strict=False))
+    return count / (time.perf_counter() - start)
+
+
+def inference_speed(model: nn.Module, batch_size: int) -> float:
+    """Images per second, images given as floats."""
+    images = torch.rand(batch_size, 1, 28, 28)
+    with torch.inference_mode():
+        for _ in range(10):
+            model(images)
+        start, count = time.perf_counter(), 0
+        while time.perf_counter() - start < 1:
+            model(images)
+            count += batch_size
+    return count / (time.perf_counter() - start)
+
+
+if __name__ == "__main__":
+    main()
