@@ -91,6 +91,15 @@ class StampFirstStep(Callback):
             self._path.write_text(str(time.time()))
 
 
+def _peak_memory(pid: int) -> int:
+    """Bytes, so far; 0 where the system does not tell. (What wait4 tells begins with the memory of this process.)"""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+
+
 class Workplace:
     """Runs the command line in a folder of its own."""
 
@@ -101,21 +110,17 @@ class Workplace:
         """Seconds and peak memory in bytes of ``python -m digits …``."""
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "scripts")])}
         environment["DIGITS_DATA_DIR"] = str(_data_dir().resolve())
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "digits", *arguments],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            raise RuntimeError(output)
-        return time.perf_counter() - start, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        start, peak = time.perf_counter(), 0
+        with tempfile.TemporaryFile("w+", dir=self.folder) as output:
+            command = [sys.executable, "-m", "digits", *arguments]
+            process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=output, stderr=output)
+            while process.poll() is None:
+                peak = max(peak, _peak_memory(process.pid))
+                time.sleep(0.01)
+            if process.returncode != 0:
+                output.seek(0)
+                raise RuntimeError(output.read())
+        return time.perf_counter() - start, peak
 
     def fit(self, config: str, *options: str) -> dict[str, float]:
         """The final figures of a run, and its peak memory in MB."""
