@@ -36,7 +36,7 @@ class Stopwatch(Timer):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)
-        if trainer.state.fn == "fit":
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:  # which comes before the fit's time begins
             self._validated += time.monotonic() - self._since
 
     def state_dict(self) -> dict[str, Any]:
