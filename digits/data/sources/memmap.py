@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from digits.data.images import DigitImages, Digits
 from digits.data.sources.base import DataNotFoundError, Source
 from digits.errors import UserError
 
-_BATCHES_KEPT = 64
+_BYTES = 28 * 28
 _SAMPLES_IN_FINGERPRINT = 1000
 
 
@@ -47,19 +48,20 @@ class MemmapSource(Source):
 class MappedImages(DigitImages):
     """Images that stay in their file, read as they are asked for; ``labels`` is ``(N,)`` uint8.
 
-    The process gives back what it has read every few batches, so that its memory does not grow with the file; the
-    operating system keeps the file's pages as long as nothing else needs the room.
+    A batch is read, not mapped: one access to a mapping may bring in two megabytes, which would count as the process's
+    own memory, until the whole file did.
     """
 
-    mapping: mmap.mmap = field(kw_only=True)
-    _gathered: list[int] = field(default_factory=lambda: [0])
+    file: BinaryIO = field(kw_only=True)
+    first: int = field(kw_only=True)
+    """Where in the file the images begin."""
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        batch = super().gather(rows)
-        self._gathered[0] += 1
-        if self._gathered[0] % _BATCHES_KEPT == 0:
-            self.mapping.madvise(mmap.MADV_DONTNEED)
-        return batch
+        descriptor, first = self.file.fileno(), self.first
+        content = b"".join([os.pread(descriptor, _BYTES, first + _BYTES * row) for row in rows.tolist()])
+        images = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1, 28, 28)
+        labels = torch.full((len(rows),), -1) if self.labels is None else self.labels.index_select(0, rows).long()
+        return images, labels
 
 
 def _open(data_dir: Path, part: str) -> MappedImages | None:
@@ -72,14 +74,12 @@ def _open(data_dir: Path, part: str) -> MappedImages | None:
         raise UserError(f"{path} holds {len(images)} images and {labels_path} {len(labels)} labels")
     if labels is not None and labels.max() > 9:
         raise UserError(f"{labels_path}: {labels.max()} is not a digit")
-    mapping = images._mmap  # type: ignore[attr-defined]
-    assert isinstance(mapping, mmap.mmap)
-    mapping.madvise(mmap.MADV_RANDOM)
     # Copied on write, which never happens; torch knows no tensors that cannot be written to.
     return MappedImages(
         torch.from_numpy(images).unsqueeze(1),
         None if labels is None else torch.from_numpy(np.array(labels)),
-        mapping=mapping,
+        file=path.open("rb"),
+        first=images.offset,
     )
 
 
@@ -99,7 +99,7 @@ def _digest(images: MappedImages) -> str:
     """MD5 over the number of images, a thousand of them and all labels: all images could take minutes."""
     rows = torch.linspace(0, len(images) - 1, min(_SAMPLES_IN_FINGERPRINT, len(images)), dtype=torch.float64).long()
     digest = hashlib.md5(str(len(images)).encode(), usedforsecurity=False)
-    digest.update(images.images.index_select(0, rows).numpy().tobytes())
+    digest.update(images.gather(rows)[0].numpy().tobytes())
     if images.labels is not None:
         digest.update(images.labels.numpy().tobytes())
     return digest.hexdigest()
