@@ -265,6 +265,10 @@ class DigitsCLI(LightningCLI):
         try:
             self._load_weights()
             self.trainer.fit(**kwargs)
+            if self.trainer.global_step == 0:
+                raise UserError(
+                    "no step was trained; trainer.max_epochs, max_steps and limit_train_batches must leave one"
+                )
         except UserError:
             self._discard_empty_run()
             raise

@@ -134,6 +134,16 @@ def test_weights_of_another_model(digits, fit):
     assert not (run.parent.parent / "cnn").exists() or not list((run.parent.parent / "cnn").iterdir())
 
 
+@pytest.mark.parametrize("option", ["max_epochs", "max_steps", "limit_train_batches"])
+def test_a_fit_without_a_step(digits, tmp_path, option):
+    quick = ["--model", "MLP", "--data.source", "uci", "--trainer.enable_model_summary", "false"]
+    status, _, errors = digits("fit", *quick, f"--trainer.{option}", "0")
+    assert status == 2
+    message = "no step was trained; trainer.max_epochs, max_steps and limit_train_batches must leave one"
+    assert errors.splitlines()[-1] == f"digits: error: {message}"
+    assert not any(tmp_path.glob("runs/*/*"))
+
+
 def test_missing_mnist_leaves_no_empty_run_behind(digits, tmp_path, no_mirrors):
     arguments = ["--data.data_dir", "nowhere", "--data.offline_source", "null"]
     status, _, errors = digits("fit", "--config", CNN, *arguments)
