@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,12 +57,10 @@ class MappedImages(DigitImages):
     first: int = field(kw_only=True)
     """Where in the file the images begin."""
 
-    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        descriptor, first = self.file.fileno(), self.first
-        content = b"".join([os.pread(descriptor, _BYTES, first + _BYTES * row) for row in rows.tolist()])
-        images = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1, 28, 28)
-        labels = torch.full((len(rows),), -1) if self.labels is None else self.labels.index_select(0, rows).long()
-        return images, labels
+    def _read(self, rows: Tensor) -> Tensor:
+        places = (self.first + _BYTES * rows).tolist()
+        content = b"".join(map(os.pread, repeat(self.file.fileno()), repeat(_BYTES), places))
+        return torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1, 28, 28)
 
 
 def _open(data_dir: Path, part: str) -> MappedImages | None:
