@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from digits.seeding import derive_seed, run_seed
 
-_MODEL = 1  # keeps these draws apart from the augmentation's, which have the same key without it
+_MODEL = 1  # with the fourth integer that it makes, no key of these draws is one of the augmentation's or the order's
 
 
 class SeedEachBatch(Callback):
@@ -25,7 +25,7 @@ class SeedEachBatch(Callback):
         self._first: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._first = derive_seed(self._seed, trainer.global_rank, _MODEL)
+        self._first = derive_seed(self._seed, 0, trainer.global_rank, _MODEL)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         assert self._first is not None
