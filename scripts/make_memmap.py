@@ -9,14 +9,13 @@ The first copies are the images themselves. The test images are written beside t
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from digits.data import RandomAffine, find_source
+from digits.data import RandomAffine, default_data_dir, find_source
 
 _BATCH = 10_000
 
@@ -51,7 +50,7 @@ def _main() -> None:
     parser.add_argument("--images", type=int, default=8_000_000)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--source", default="mnist")
-    parser.add_argument("--data_dir", type=Path, default=Path(os.environ.get("DIGITS_DATA_DIR") or "data"))
+    parser.add_argument("--data_dir", type=Path, default=default_data_dir())
     parser.add_argument("--seed", type=int, default=0)
     write_memmap(**vars(parser.parse_args()))
 

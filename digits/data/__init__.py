@@ -3,7 +3,7 @@
 from digits.data.augmentation import Augmentation, RandomAffine
 from digits.data.datamodule import DigitsDataModule
 from digits.data.images import Batch, DigitImages, Digits
-from digits.data.sources import SOURCES, DataNotFoundError, Source, find_source
+from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source
 
 __all__ = [
     "SOURCES",
@@ -15,5 +15,6 @@ __all__ = [
     "DigitsDataModule",
     "RandomAffine",
     "Source",
+    "default_data_dir",
     "find_source",
 ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
@@ -16,7 +14,7 @@ from torch import Tensor
 from digits.data.augmentation import Augmentation
 from digits.data.batches import BatchDataset, BatchLoader, EvaluationBatches, TrainingBatches, TrainingLoader
 from digits.data.images import Batch, DigitImages, Digits
-from digits.data.sources import DataNotFoundError, find_source
+from digits.data.sources import DataNotFoundError, default_data_dir, find_source
 from digits.data.splits import split_training_set
 from digits.errors import UserError
 from digits.seeding import derive_seed, run_seed
@@ -75,7 +73,7 @@ class DigitsDataModule(LightningDataModule):
             raise UserError(f"data.num_workers is {num_workers}; it must be at least 0")
         self.source = find_source(source)
         self.offline_source = None if offline_source is None else find_source(offline_source)
-        self.data_dir = Path(data_dir or os.environ.get("DIGITS_DATA_DIR") or "data")
+        self.data_dir = Path(data_dir) if data_dir else default_data_dir()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.validation_size = validation_size
@@ -136,7 +134,7 @@ class DigitsDataModule(LightningDataModule):
             subset=self.subset,
             seed=self.split_seed,
         )
-        self.training_indices = torch.from_numpy(training.astype(np.int32))  # of millions, too, in little memory
+        self.training_indices = torch.from_numpy(training)
         self.validation_indices = torch.from_numpy(validation)
 
     def train_images(self) -> DigitImages:

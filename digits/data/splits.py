@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from digits.errors import UserError
@@ -23,18 +23,32 @@ def split_training_set(
     Raises UserError for sizes that the data cannot give.
     """
     classes = labels.numpy()
-    indices = np.arange(len(classes))
+    generator = np.random.default_rng(seed)
     if num_folds is not None:
         if not 0 <= fold < num_folds:
             raise UserError(f"data.fold is {fold}; with data.num_folds {num_folds} it lies in 0…{num_folds - 1}")
         folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
-        training, validation = list(folds.split(indices, classes))[fold]
-        training = np.random.default_rng(seed).permutation(training)
+        _, validation = list(folds.split(classes, classes))[fold]
     else:
         size = min(validation_size, int(len(classes) * _LARGEST_VALIDATION_FRACTION))
-        training, validation = train_test_split(indices, test_size=size, stratify=classes, random_state=seed)
+        validation = _stratified_sample(classes, size, generator)
+    training = generator.permutation(np.delete(np.arange(len(classes), dtype=np.int32), validation))
     if subset is not None:
         if subset > len(training):
             raise UserError(f"data.subset is {subset}, but there are {len(training)} training images")
         training = training[:subset]
     return training, np.sort(validation)
+
+
+def _stratified_sample(classes: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
+    """Choose ``size`` indices, of each class its share, rounded.
+
+    scikit-learn's train_test_split passes through lists of Python's integers: 300 MB for eight million images.
+    """
+    values, counts = np.unique(classes, return_counts=True)
+    shares = np.diff(np.cumsum(counts) * size // len(classes), prepend=0)
+    chosen = [
+        generator.choice(np.flatnonzero(classes == value), share, replace=False)
+        for value, share in zip(values, shares, strict=True)
+    ]
+    return np.concatenate(chosen)

@@ -1,6 +1,6 @@
 """Where digits come from: one object for each name that ``data.source`` accepts."""
 
-from digits.data.sources.base import DataNotFoundError, Source
+from digits.data.sources.base import DataNotFoundError, Source, default_data_dir
 from digits.data.sources.folder import FolderSource
 from digits.data.sources.idx import IDX_SOURCES
 from digits.data.sources.kaggle import CsvSource
@@ -21,4 +21,4 @@ def find_source(name: str) -> Source:
         raise UserError(f"unknown data source {name!r}; {did_you_mean(name, SOURCES)}") from None
 
 
-__all__ = ["SOURCES", "DataNotFoundError", "Source", "find_source"]
+__all__ = ["SOURCES", "DataNotFoundError", "Source", "default_data_dir", "find_source"]

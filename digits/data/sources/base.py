@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from digits.errors import UserError
 
 class DataNotFoundError(UserError):
     """The files of a source are neither on disk nor to be had from its mirrors."""
+
+
+def default_data_dir() -> Path:
+    """Where files are looked for, and go, unless another place is named: $DIGITS_DATA_DIR, else data/."""
+    return Path(os.environ.get("DIGITS_DATA_DIR") or "data")
 
 
 class Source(ABC):
