@@ -42,8 +42,6 @@ def _import(name: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     gc.disable()
-    # Large pages for large tensors; without them a CPU spends a twentieth of a convolutional network's time on faults.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     module = import_module(name)
     gc.freeze()
     atexit.register(gc.unfreeze)
