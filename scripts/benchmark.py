@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from make_memmap import write_memmap
 from matplotlib.figure import Figure
 from PIL import Image
@@ -36,16 +37,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from digits.data import DigitsDataModule, RandomAffine, find_source
-from digits.models import CNN, MLP
+from digits.data import DigitsDataModule, RandomAffine, default_data_dir, find_source
+from digits.models import DigitClassifier
 from digits.training import keep_freed_memory
 from digits.training.provenance import hardware
 
 ROOT = Path(__file__).parents[1]
-
-
-def _data_dir() -> Path:
-    return Path(os.environ.get("DIGITS_DATA_DIR") or "data")
 
 
 @dataclass
@@ -80,6 +77,14 @@ class Contest:
         }
 
 
+def network(config: str) -> DigitClassifier:
+    """The network of a configuration, as it is before training."""
+    model = yaml.safe_load((ROOT / "configs" / config).read_text())["model"]
+    module, _, name = model["class_path"].rpartition(".")
+    arguments = {key: value for key, value in model["init_args"].items() if not key.startswith(("optim", "lr_"))}
+    return getattr(importlib.import_module(module), name)(**arguments)
+
+
 class StampFirstStep(Callback):
     """Writes the time at which the first training step was done; for the start-up contest's configuration."""
 
@@ -109,7 +114,7 @@ class Workplace:
     def run(self, *arguments: str) -> tuple[float, int]:
         """Seconds and peak memory in bytes of ``python -m digits …``."""
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "scripts")])}
-        environment["DIGITS_DATA_DIR"] = str(_data_dir().resolve())
+        environment["DIGITS_DATA_DIR"] = str(default_data_dir().resolve())
         start, peak = time.perf_counter(), 0
         with tempfile.TemporaryFile("w+", dir=self.folder) as output:
             command = [sys.executable, "-m", "digits", *arguments]
@@ -147,29 +152,21 @@ class Workplace:
 
 
 def time_to_99(place: Workplace, quick: bool) -> list[Contest]:
-    accuracies: list[float] = []
-
     def ours(turn: int) -> float:
         figures = place.fit("speedrun.yaml", "--seed_everything", str(turn))
-        accuracies.append(figures["test/accuracy"])
-        print(f"  test accuracy {accuracies[-1]:.4f}", flush=True)
+        print(f"  test accuracy {figures['test/accuracy']:.4f}", flush=True)
         return figures["seconds"]
 
-    contenders: dict[str, Callable[[int], float]] = {"speedrun.yaml": ours}
-    if not quick:
-        contenders["textbook PyTorch loop"] = lambda turn: textbook_time_to(0.99, turn)
-        if importlib.util.find_spec("keras"):
-            contenders["Keras CNN"] = lambda turn: keras_time_to(0.99, turn)
-    slow = tuple(contenders)[1:]
-    contests = [Contest("time to 99 %", "s", contenders, target=50, once=slow)]
-    if not quick:
-        contenders = {"speedrun.yaml": ours, "scikit-learn MLPClassifier": scikit_learn_mlp}
-        contests.append(
-            Contest(
-                "whole training (scikit-learn's ends below 99 %)", "s", contenders, rounds=2, once=tuple(contenders)[1:]
-            )
-        )
-    return contests
+    def against(what: str, rival: str, measure: Callable[[int], float], target: float | None) -> Contest:
+        return Contest(what, "s", {"speedrun.yaml": ours, rival: measure}, target, rounds=2, once=(rival,))
+
+    if quick:
+        return [Contest("time to 99 %", "s", {"speedrun.yaml": ours})]
+    contests = [against("time to 99 %", "textbook PyTorch loop", lambda turn: textbook_time_to(0.99, turn), 50)]
+    if importlib.util.find_spec("keras"):
+        contests.append(against("time to 99 %", "Keras CNN", lambda turn: keras_time_to(0.99, turn), 15))
+    name = "whole training (scikit-learn's ends below 99 %)"
+    return [*contests, against(name, "scikit-learn MLPClassifier", scikit_learn_mlp, None)]
 
 
 def loop_speed(place: Workplace, quick: bool) -> list[Contest]:
@@ -201,7 +198,7 @@ def input_pipeline(place: Workplace, quick: bool) -> list[Contest]:
     keep_freed_memory()  # as the command line does
 
     def ours(_: int) -> float:
-        data = DigitsDataModule(data_dir=str(_data_dir()))
+        data = DigitsDataModule(data_dir=str(default_data_dir()))
         augmentation, generator = RandomAffine(), torch.Generator().manual_seed(0)
         loader = data.train_dataloader()
         start = time.perf_counter()
@@ -219,7 +216,7 @@ def input_pipeline(place: Workplace, quick: bool) -> list[Contest]:
 
 def scale(place: Workplace, quick: bool) -> list[Contest]:
     count = 500_000 if quick else 8_000_000
-    write_memmap(place.folder / "many", count, "mnist", _data_dir(), seed=0)
+    write_memmap(place.folder / "many", count, "mnist", default_data_dir(), seed=0)
     runs = [("mlp.yaml", 400)] if quick else [("mlp.yaml", 2000), ("cnn.yaml", 400)]
     return [contest for config, steps in runs for contest in _scale_contests(place, count, config, steps)]
 
@@ -250,7 +247,7 @@ def start_up(place: Workplace, quick: bool) -> list[Contest]:
 
 
 def inference(place: Workplace, quick: bool) -> list[Contest]:
-    model = CNN().eval()
+    model = network("cnn.yaml").eval()
 
     def speed(batch_size: int) -> dict[str, Callable[[int], float]]:
         return {
@@ -330,7 +327,7 @@ def main() -> None:
 
 def _mnist() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Images ``(N, 1, 28, 28)`` uint8 and labels of the training set and the test set."""
-    digits = find_source("mnist").load(_data_dir())
+    digits = find_source("mnist").load(default_data_dir())
     assert digits.train is not None
     assert digits.train.labels is not None
     assert digits.test is not None
@@ -430,7 +427,7 @@ def keras_time_to(accuracy: float, seed: int) -> float:
 
 def bare_loop(config: str, batch_size: int, epochs: int, *, validates: bool) -> float:
     """Images per second of the shortest loop that trains the same network, batch, precision and optimizer."""
-    model = (CNN([[24], [48], [96]], label_smoothing=0.05) if config == "cnn.yaml" else MLP()).train()
+    model = network(config).train()
     (images, labels), _ = _mnist()
     (images, held_out), (labels, truth) = images.split([55_000, 5_000]), labels.split([55_000, 5_000])
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)

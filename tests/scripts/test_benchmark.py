@@ -1,8 +1,5 @@
 import sys
 
-from tests.conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts"))
 from benchmark import Contest, main, plot, table
 
 

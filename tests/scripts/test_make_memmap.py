@@ -1,12 +1,7 @@
-import sys
-from pathlib import Path
-
 import torch
+from make_memmap import write_memmap
 
 from digits.data import find_source
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-from make_memmap import write_memmap
 
 
 def test_a_run_trains_on_distorted_copies(tmp_path, digits):
