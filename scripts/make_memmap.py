@@ -30,7 +30,7 @@ def write_memmap(output: Path, images: int, source: str, data_dir: Path, seed: i
     stored = np.lib.format.open_memmap(output / "train-images.npy", "w+", np.uint8, (images, 28, 28))
     labels = np.empty(images, dtype=np.uint8)
     distort, generator = RandomAffine(), torch.Generator().manual_seed(seed)
-    for start in tqdm(range(0, images, _BATCH)):
+    for start in tqdm(range(0, images, _BATCH), disable=None):  # silent unless in a terminal
         rows = torch.arange(start, min(start + _BATCH, images))
         batch, truth = digits.train.gather(rows % len(digits.train))
         is_copy = rows >= len(digits.train)
