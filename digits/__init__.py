@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from digits.data import DigitsDataModule, RandomAffine
+    from digits.data import DigitsDataModule, RandomAffine, RandomElastic
     from digits.models import CNN, MLP, DigitClassifier, Predictions
 
 __version__ = "0.1.0"
@@ -18,9 +18,19 @@ _HOMES = {
     "DigitsDataModule": "digits.data",
     "Predictions": "digits.models",
     "RandomAffine": "digits.data",
+    "RandomElastic": "digits.data",
 }
 
-__all__ = ["CNN", "MLP", "DigitClassifier", "DigitsDataModule", "Predictions", "RandomAffine", "__version__"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "DigitClassifier",
+    "DigitsDataModule",
+    "Predictions",
+    "RandomAffine",
+    "RandomElastic",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

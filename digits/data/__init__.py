@@ -1,6 +1,6 @@
 """From a source of digits to batches on the model's device."""
 
-from digits.data.augmentation import Augmentation, RandomAffine
+from digits.data.augmentation import Augmentation, RandomAffine, RandomElastic
 from digits.data.datamodule import DigitsDataModule
 from digits.data.images import Batch, DigitImages, Digits
 from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source
@@ -14,6 +14,7 @@ __all__ = [
     "Digits",
     "DigitsDataModule",
     "RandomAffine",
+    "RandomElastic",
     "Source",
     "default_data_dir",
     "find_source",

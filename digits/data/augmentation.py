@@ -9,6 +9,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from digits.errors import UserError
+
 
 class Augmentation(ABC):
     """A random map of images ``(B, 1, 28, 28)`` float32 in ``[0, 1]`` to such images.
@@ -56,15 +58,70 @@ class RandomAffine(Augmentation):
         return torch.stack((first, second), dim=1)
 
 
+class RandomElastic(RandomAffine):
+    """RandomAffine, and on top a smooth random field that bends strokes as a hand does.
+
+    Simard, Steinkraus and Platt 2003, "Best Practices for Convolutional Neural Networks Applied to Visual Document
+    Analysis", section 2: uniform noise on every pixel, blurred by a Gaussian and scaled. Images are sampled once, where
+    both distortions together say.
+
+    Args:
+        degrees: Largest rotation either way, in degrees.
+        translate: Largest shift either way along each axis, as a fraction of the image's side.
+        scale: Largest relative change of size either way, drawn for each axis on its own.
+        shear: Largest horizontal shear either way, in pixels of x for each pixel of y.
+        displacement: Standard deviation of the field along each axis, in pixels.
+        smoothness: Standard deviation of the Gaussian that blurs the field, in pixels.
+
+    """
+
+    def __init__(
+        self,
+        degrees: float = 10.0,
+        translate: float = 0.08,
+        scale: float = 0.1,
+        shear: float = 0.1,
+        displacement: float = 0.6,
+        smoothness: float = 4.0,
+    ) -> None:
+        super().__init__(degrees, translate, scale, shear)
+        if smoothness <= 0:
+            raise UserError(f"RandomElastic's smoothness is {smoothness}; it must be above 0")
+        self.displacement = displacement
+        self.smoothness = smoothness
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        count, side = len(images), images.shape[-1]
+        grid = affine_grid(self.draw(count, generator), side) + self.draw_field(count, side, generator) * (2 / side)
+        return sample(images, grid)
+
+    def draw_field(self, count: int, side: int, generator: Generator) -> Tensor:
+        """Draw ``(count, 2, side, side)`` displacements along x and y in pixels."""
+        noise = torch.rand(count, 2, side, side, generator=generator, device=generator.device) * 2 - 1
+        places = torch.arange(side, device=generator.device)
+        distance = places.unsqueeze(1) - places
+        # Rows of length 1 keep the variance of the noise, 1/3, at the edges as in the middle.
+        blur = F.normalize(torch.exp(-(distance**2) / (2 * self.smoothness**2)), dim=1)
+        return blur @ noise @ blur.T * (self.displacement * math.sqrt(3))
+
+
 def warp(images: Tensor, matrices: Tensor) -> Tensor:
-    """Sample each image where its ``(2, 3)`` matrix says, as ``affine_grid`` and ``grid_sample`` do, paper outside.
+    """Sample each image where its ``(2, 3)`` matrix says, paper outside."""
+    return sample(images, affine_grid(matrices, images.shape[-1]))
+
+
+def affine_grid(matrices: Tensor, side: int) -> Tensor:
+    """Where ``(B, 2, 3)`` matrices take each pixel of a square image: ``(B, 2, side, side)``, x and y in -1…1.
 
     The grid is a sum of a row term and a column term, so two broadcast additions make it: 0.14 ms for 256 images on two
-    CPU cores, where ``affine_grid``'s batched matrix product takes 1.2 ms.
+    CPU cores, where torch's ``affine_grid`` with its batched matrix product takes 1.2 ms.
     """
-    side = images.shape[-1]
-    centres = (torch.arange(side, device=images.device, dtype=images.dtype) * 2 + 1) / side - 1
+    centres = (torch.arange(side, device=matrices.device, dtype=matrices.dtype) * 2 + 1) / side - 1
     along_x = matrices[:, :, 0, None] * centres
     along_y = matrices[:, :, 1, None] * centres + matrices[:, :, 2, None]
-    grid = along_x[:, :, None, :] + along_y[:, :, :, None]
+    return along_x[:, :, None, :] + along_y[:, :, :, None]
+
+
+def sample(images: Tensor, grid: Tensor) -> Tensor:
+    """Images whose pixels are those of ``images`` at the places ``grid`` ``(B, 2, H, W)``, bilinear, paper outside."""
     return F.grid_sample(images, grid.permute(0, 2, 3, 1), align_corners=False)
