@@ -1,8 +1,20 @@
 """Recognizers: one file a family, on one shared LightningModule."""
 
 from digits.models.base import DigitClassifier, SchedulerConfig
+from digits.models.checkpoints import load_model, read_checkpoint, read_verified
 from digits.models.cnn import CNN
+from digits.models.ensemble import Ensemble
 from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
 
-__all__ = ["CNN", "MLP", "DigitClassifier", "Predictions", "SchedulerConfig"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "DigitClassifier",
+    "Ensemble",
+    "Predictions",
+    "SchedulerConfig",
+    "load_model",
+    "read_checkpoint",
+    "read_verified",
+]

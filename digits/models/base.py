@@ -51,6 +51,9 @@ class DigitClassifier(LightningModule):
     """
 
     network: nn.Module
+    temperature: Tensor
+    is_trained = False
+    """Whether a new object of this class can answer without a checkpoint's weights."""
 
     def __init__(
         self,
@@ -67,6 +70,8 @@ class DigitClassifier(LightningModule):
         self.lr_scheduler_config = lr_scheduler_config
         self.label_smoothing = label_smoothing
         self.standardize = Standardize()
+        # By which the logits are divided when answering; ``fit`` ends with finding it.
+        self.register_buffer("temperature", torch.tensor(1.0))
         self.example_input_array = torch.zeros(1, 1, 28, 28)
         self.training_progress = TrainingProgress()
         self.store = PredictionStore()
@@ -76,7 +81,15 @@ class DigitClassifier(LightningModule):
         """The loss of the latest step that was logged."""
 
     def forward(self, images: Tensor) -> Tensor:
+        logits = self.compute_logits(images)
+        return logits if self.training else logits / self.temperature
+
+    def compute_logits(self, images: Tensor) -> Tensor:
+        """Logits before the temperature."""
         return self.network(self.standardize(images))
+
+    def on_fit_start(self) -> None:
+        self.temperature.fill_(1.0)  # a checkpoint to go on from may hold another
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         logits = self(batch.images)

@@ -66,6 +66,6 @@ class CNN(DigitClassifier):
         self.crop = crop
         self.network.to(memory_format=torch.channels_last)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def compute_logits(self, images: Tensor) -> Tensor:
         inside = slice(self.crop, 28 - self.crop)
-        return super().forward(images[..., inside, inside].contiguous(memory_format=torch.channels_last))
+        return super().compute_logits(images[..., inside, inside].contiguous(memory_format=torch.channels_last))

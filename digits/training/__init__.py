@@ -12,7 +12,7 @@ from digits.training.progress import ProgressBar
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
 from digits.training.run_config import RunConfig, plain
-from digits.training.runs import claim_run, find_checkpoint, open_checkpoint, read_checkpoint, run_of
+from digits.training.runs import claim_run, find_checkpoint, open_checkpoint, run_of
 from digits.training.stopwatch import Stopwatch
 from digits.training.table import EpochTable
 from digits.training.tensorboard import EvaluationPictures, RunCurves, find_curves
@@ -45,7 +45,6 @@ __all__ = [
     "keep_freed_memory",
     "open_checkpoint",
     "plain",
-    "read_checkpoint",
     "refusal",
     "run_of",
     "write_json",

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from digits.errors import UserError
+from digits.models import read_verified
 
 _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
@@ -64,23 +64,6 @@ def refusal(path: Path, error: OSError) -> UserError:
         f"cannot write {path}: {error.strerror}. Training has stopped; the checkpoint before it is intact. "
         "Make room or grant access, then resume with --ckpt_path last"
     )
-
-
-def read_verified(path: Path) -> Any:
-    """Read a file that torch saved, on the CPU, checking every byte and running no code from it.
-
-    Raises UserError for a file that is torn, altered or not torch's.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:  # torch itself does not check the sums that its files carry
-            altered = archive.testzip()
-        if altered is not None:
-            raise zipfile.BadZipFile(altered)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except Exception:  # torn files make zipfile and torch raise every kind
-        raise UserError(f"{path} is damaged or not a checkpoint; give one that `python -m digits fit` wrote") from None
 
 
 def _sync_folder(folder: Path) -> None:

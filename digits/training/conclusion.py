@@ -10,7 +10,9 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 
 from digits.data import DigitsDataModule
-from digits.models import DigitClassifier
+from digits.evaluation import fit_temperature
+from digits.models import DigitClassifier, read_checkpoint
+from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.results import context, evaluate, write_json
 from digits.training.stopwatch import Stopwatch
 from digits.training.tensorboard import RunCurves, find_curves
@@ -21,8 +23,10 @@ def conclude(
 ) -> dict[str, float]:
     """Evaluate the best checkpoint of a finished fit; write metrics.json and TensorBoard's HParams; return the figures.
 
-    ``seconds`` is the time of the whole fit, ``images_per_second`` the speed of training without validation.
-    ``config`` is the run's configuration. Every process must call it; the first one writes.
+    Before its test the checkpoint gets the temperature that fits the validation images; the figures are those of the
+    model with it, and ``val/ece_before`` is the calibration error without. ``seconds`` is the time of the whole fit,
+    ``images_per_second`` the speed of training without validation. ``config`` is the run's configuration. Every process
+    must call it; the first one writes.
     """
     # This callback would put the weights of the last step, not their average, in place of those to be tested.
     for callback in [found for found in trainer.callbacks if isinstance(found, WeightAveraging)]:
@@ -38,6 +42,8 @@ def conclude(
     }
     checkpoint = _checkpoint_to_test(trainer)
     figures |= evaluate(trainer, model, data, "val", checkpoint)
+    if "val/ece" in figures:
+        figures |= _calibrate(trainer, model, checkpoint)
     if data.has_labelled_test_set:
         figures |= evaluate(trainer, model, data, "test", checkpoint)
     if trainer.is_global_zero:
@@ -47,6 +53,20 @@ def conclude(
         if data.is_offline:
             warnings.warn(f"these figures are for {data.digits.source!r}, not {data.source.name!r}", stacklevel=2)
     return figures
+
+
+def _calibrate(trainer: Trainer, model: DigitClassifier, checkpoint: Path) -> dict[str, float]:
+    """Fit the temperature to the validation that has just been, and keep it in ``checkpoint``."""
+    assert model.predictions is not None
+    uncalibrated = model.predictions.scaled(1 / model.temperature.item())  # which is 1 unless it was calibrated before
+    temperature = fit_temperature(uncalibrated)
+    if trainer.is_global_zero:
+        content = read_checkpoint(checkpoint)
+        content["state_dict"]["temperature"].fill_(temperature)
+        AtomicCheckpointIO().save_checkpoint(content, checkpoint)
+    trainer.strategy.barrier()
+    calibrated = {f"val/{name}": value for name, value in uncalibrated.scaled(temperature).figures().items()}
+    return {"temperature": temperature, "val/ece_before": uncalibrated.figures()["ece"], **calibrated}
 
 
 def describe(figures: dict[str, float], data: DigitsDataModule) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from digits.errors import UserError, did_you_mean
-from digits.training.checkpoint_io import read_verified
+from digits.models import read_checkpoint
 
 _ALIASES = ("best", "last")
 
@@ -79,14 +79,3 @@ def run_of(checkpoint: Path) -> Path | None:
     """The folder of the run that a checkpoint lies in, or None for a checkpoint on its own."""
     folder = checkpoint.resolve().parent
     return folder.parent if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file() else None
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that ``fit`` wrote, without running any code from it.
-
-    Raises UserError for a file that is damaged or not ours.
-    """
-    checkpoint = read_verified(path)
-    if not isinstance(checkpoint, dict) or "digits_config" not in checkpoint:
-        raise UserError(f"{path} is not a checkpoint of digits; give one that `python -m digits fit` wrote")
-    return checkpoint

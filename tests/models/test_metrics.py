@@ -86,3 +86,18 @@ def test_training_progress_weighs_each_batch_by_its_size():
     assert int(progress.count) == sum(sizes)
     assert float(progress.loss) == sum(size * size for size in sizes)
     assert int(progress.correct) == 200
+
+
+def test_coverage_withholds_the_least_confident_answers():
+    """Of 1,000 answers the 10th and the 2 least confident ones are wrong."""
+    confidence = torch.linspace(9, 1, 1000)
+    logits = torch.nn.functional.one_hot(torch.full((1000,), 3), 10) * confidence[:, None]
+    labels = torch.full((1000,), 3)
+    labels[[9, 998, 999]] = 4
+    order = torch.randperm(1000, generator=torch.Generator().manual_seed(0))
+    predictions = Predictions(torch.arange(1000), logits[order], labels[order])
+    assert predictions.coverage(0.9979) == 0.999  # two of 999 are wrong
+    assert predictions.coverage(0.9985) == 0.998  # one of 998
+    assert predictions.coverage(0.9995) == 0.009  # those before the first mistake
+    assert predictions.figures()["coverage_at_0.999"] == 0.009
+    assert Predictions(torch.arange(5), logits[:5], torch.zeros(5, dtype=torch.int64)).coverage(0.5) == 0

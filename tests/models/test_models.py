@@ -12,7 +12,8 @@ FAMILIES = sorted(
     and issubclass(value, DigitClassifier)
     and value is not DigitClassifier
 )
-VARIANTS = [(name, {}) for name in FAMILIES] + [
+MEMBERS = [{"class_path": f"digits.models.{name}", "hyper_parameters": {}} for name in ("MLP", "CNN")]
+VARIANTS = [(name, {"members": MEMBERS} if name == "Ensemble" else {}) for name in FAMILIES] + [
     ("MLP", {"hidden": [], "normalization": "none"}),
     ("MLP", {"hidden": [32], "normalization": "layer", "dropout": 0.5}),
     ("CNN", {"stages": [[8, 8], [16]], "global_pooling": True, "hidden": [32], "dropout": 0.5}),
@@ -21,7 +22,7 @@ VARIANTS = [(name, {}) for name in FAMILIES] + [
 ]
 
 
-@pytest.fixture(params=VARIANTS, ids=lambda variant: f"{variant[0]}-{'-'.join(map(str, variant[1].values()))}")
+@pytest.fixture(params=VARIANTS, ids=lambda variant: f"{variant[0]}-{'-'.join(variant[1])}")
 def model(request):
     name, arguments = request.param
     torch.manual_seed(0)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from digits.errors import UserError
-from digits.training.checkpoint_io import AtomicCheckpointIO, read_verified
+from digits.models import read_verified
+from digits.training.checkpoint_io import AtomicCheckpointIO
 
 CHECKPOINT = {"digits_config": {"seed_everything": 0}, "state_dict": {"weight": torch.arange(100.0)}}
 

@@ -1,0 +1,57 @@
+"""Several trained networks that answer together."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from digits.errors import UserError
+from digits.models.base import DigitClassifier
+from digits.models.checkpoints import build_network, read_checkpoint
+
+
+class Ensemble(DigitClassifier):
+    """Answers with the mean of its members' probabilities; the logits are its logarithm.
+
+    Args:
+        checkpoints: Files with the members, which may be of different families.
+        members: What builds each member's network (``class_path`` and ``hyper_parameters``); follows from the
+            checkpoints, and stands in for them once the weights are known.
+
+    """
+
+    network: nn.ModuleList
+    is_trained = True
+
+    def __init__(
+        self,
+        checkpoints: list[str] = [],  # noqa: B006 - never modified
+        members: list[dict[str, Any]] = [],  # noqa: B006 - never modified
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        contents = [read_checkpoint(Path(path)) for path in checkpoints]
+        if contents:
+            members = [
+                {
+                    "class_path": content["digits_config"]["model"]["class_path"],
+                    "hyper_parameters": dict(content["hyper_parameters"]),
+                }
+                for content in contents
+            ]
+        if not members:
+            raise UserError("an Ensemble needs members: give model.checkpoints a list of files")
+        # With these the ensemble's own checkpoint needs no other file.
+        self.hparams.update(checkpoints=[], members=members)
+        networks = [build_network(**member) for member in members]
+        for network, content in zip(networks, contents, strict=False):
+            network.load_state_dict(content["state_dict"])
+        self.network = nn.ModuleList(networks)
+
+    def compute_logits(self, images: Tensor) -> Tensor:
+        members = torch.stack([member(images) for member in self.network])
+        return members.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(members))
