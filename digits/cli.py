@@ -83,6 +83,10 @@ def main(arguments: list[str]) -> None:
         DigitsCLI(arguments)
     except UserError as error:
         raise UserError(strip_marks(str(error))) from None
+    except ValueError as error:  # which is what jsonargparse makes of a UserError from a model's constructor
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
     except SystemExit as stop:  # which is how Lightning answers Ctrl-C outside training
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
@@ -164,8 +168,6 @@ class DigitsCLI(LightningCLI):
                 raise UserError(f"the configuration {config} does not exist; the shipped ones are in configs/")
         self.experiment = known.experiment or (_experiment_of(Path(known.config[0])) if known.config else None)
         if known.ckpt_path is None:
-            if self.verb != "fit" and not {"-h", "--help"} & set(arguments):
-                raise UserError(f"{self.verb} needs trained weights: give --ckpt_path a file, or best or last")
             return arguments
         self.checkpoint, self.resumed = open_checkpoint(known.ckpt_path, Path(known.runs_dir), self.experiment)
         self.run = run_of(self.checkpoint)
@@ -292,6 +294,10 @@ class DigitsCLI(LightningCLI):
             speed = f"trained in {figures['seconds']:.1f} s, {figures['images_per_second']:,} images/s"
             _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
 
+    def _need_weights(self) -> None:
+        if self.checkpoint is None and not self.model.is_trained:
+            raise UserError(f"{self.verb} needs trained weights: give --ckpt_path a file, or best or last")
+
     def validate(self, **_: Any) -> None:
         self._report("val")
 
@@ -299,6 +305,7 @@ class DigitsCLI(LightningCLI):
         self._report("test")
 
     def _report(self, split: str) -> None:
+        self._need_weights()
         figures = evaluate(self.trainer, self.model, self.datamodule, split, self.checkpoint)
         if not self.trainer.is_global_zero:
             return
@@ -310,6 +317,7 @@ class DigitsCLI(LightningCLI):
         _say(f"{describe(figures, self.datamodule)} · {self.checkpoint}")
 
     def predict(self, **_: Any) -> None:
+        self._need_weights()
         self.trainer.predict(
             self.model,
             datamodule=self.datamodule,
