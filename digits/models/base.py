@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from digits.data import Batch
-from digits.models.layers import Standardize
+from digits.models.layers import Standardize, log_mean_probability
 from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
 
 
@@ -47,6 +47,8 @@ class DigitClassifier(LightningModule):
             given becomes the number of times that it will act in the run.
         lr_scheduler_config: When the schedule acts.
         label_smoothing: Share of the target spread evenly over all classes while training, 0…1.
+        test_time_shift: Answer with the mean of the probabilities for the image and for its copies shifted by so many
+            pixels to each of the four sides; 0 for the image alone, which takes a fifth of the time.
 
     """
 
@@ -61,6 +63,7 @@ class DigitClassifier(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_scheduler_config: SchedulerConfig = SchedulerConfig(),  # noqa: B008 - never modified
         label_smoothing: float = 0.0,
+        test_time_shift: int = 0,
     ) -> None:
         super().__init__()
         # What rebuilds the network. The rest would put classes into the checkpoint, which could not be loaded safely.
@@ -69,6 +72,7 @@ class DigitClassifier(LightningModule):
         self.lr_scheduler = lr_scheduler
         self.lr_scheduler_config = lr_scheduler_config
         self.label_smoothing = label_smoothing
+        self.test_time_shift = test_time_shift
         self.standardize = Standardize()
         # By which the logits are divided when answering; ``fit`` ends with finding it.
         self.register_buffer("temperature", torch.tensor(1.0))
@@ -81,12 +85,21 @@ class DigitClassifier(LightningModule):
         """The loss of the latest step that was logged."""
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = self.compute_logits(images)
-        return logits if self.training else logits / self.temperature
+        if self.training:
+            return self.compute_logits(images)
+        logits = self._compute_mean_logits(images) if self.test_time_shift else self.compute_logits(images)
+        return logits / self.temperature
 
     def compute_logits(self, images: Tensor) -> Tensor:
-        """Logits before the temperature."""
+        """Logits ``(B, 10)`` of the images as they are, before the temperature."""
         return self.network(self.standardize(images))
+
+    def _compute_mean_logits(self, images: Tensor) -> Tensor:
+        shift = self.test_time_shift
+        padded = F.pad(images, (shift,) * 4)
+        places = ((shift, shift), (0, shift), (2 * shift, shift), (shift, 0), (shift, 2 * shift))
+        views = torch.cat([padded[..., y : y + 28, x : x + 28] for y, x in places])
+        return log_mean_probability(self.compute_logits(views).unflatten(0, (len(places), -1)))
 
     def on_fit_start(self) -> None:
         self.temperature.fill_(1.0)  # a checkpoint to go on from may hold another

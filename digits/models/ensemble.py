@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
 from digits.models.checkpoints import build_network, read_checkpoint
+from digits.models.layers import log_mean_probability
 
 
 class Ensemble(DigitClassifier):
@@ -53,5 +53,4 @@ class Ensemble(DigitClassifier):
         self.network = nn.ModuleList(networks)
 
     def compute_logits(self, images: Tensor) -> Tensor:
-        members = torch.stack([member(images) for member in self.network])
-        return members.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(members))
+        return log_mean_probability(torch.stack([member(images) for member in self.network]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -29,6 +30,11 @@ class Standardize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
+
+
+def log_mean_probability(logits: Tensor) -> Tensor:
+    """The logarithm of the mean over several answers' probabilities: ``(M, B, 10)`` logits to ``(B, 10)``."""
+    return logits.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(logits))
 
 
 def normalization_1d(kind: Normalization, features: int) -> list[nn.Module]:

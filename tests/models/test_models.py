@@ -17,7 +17,7 @@ VARIANTS = [(name, {"members": MEMBERS} if name == "Ensemble" else {}) for name 
     ("MLP", {"hidden": [], "normalization": "none"}),
     ("MLP", {"hidden": [32], "normalization": "layer", "dropout": 0.5}),
     ("CNN", {"stages": [[8, 8], [16]], "global_pooling": True, "hidden": [32], "dropout": 0.5}),
-    ("CNN", {"stages": [[8], [16]], "normalization": "layer"}),
+    ("CNN", {"stages": [[8], [16]], "normalization": "layer", "test_time_shift": 1}),
     ("CNN", {"stages": [[8]], "normalization": "none"}),
 ]
 
@@ -63,6 +63,18 @@ def test_standardizes_inside(model):
     pixels = torch.full((1, 1, 28, 28), 0.1307)
     assert model.standardize(pixels).abs().max() < 1e-6
     assert model.standardize(pixels + 0.3081).mean() == pytest.approx(1.0)
+
+
+def test_answers_are_the_mean_over_shifted_copies():
+    torch.manual_seed(0)
+    plain, shifted = models.CNN().eval(), models.CNN(test_time_shift=2).eval()
+    shifted.load_state_dict(plain.state_dict())
+    images = torch.zeros(3, 1, 28, 28)
+    images[:, :, 4:24, 4:24] = torch.rand(3, 1, 20, 20)
+    copies = [images.roll(shift, (2, 3)) for shift in ((0, 0), (2, 0), (-2, 0), (0, 2), (0, -2))]
+    mean = torch.stack([plain(copy).softmax(1) for copy in copies]).mean(0)
+    torch.testing.assert_close(shifted(images).softmax(1), mean)
+    torch.testing.assert_close(shifted.train()(images), plain.train()(images))
 
 
 def test_ten_lines_are_a_new_model():
