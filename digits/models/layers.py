@@ -12,23 +12,30 @@ Normalization = Literal["batch", "layer", "none"]
 
 MNIST_MEAN = 0.1307
 MNIST_STD = 0.3081
+FAINTEST = 0.1
+"""A smaller range of grey than this is paper, not ink, and is not stretched as far as it goes."""
 
 
 class Standardize(nn.Module):
     """The first layer of every model: pixels in ``[0, 1]`` to zero mean and unit variance over MNIST's training set.
 
-    It is part of the model, so that whatever holds the weights also holds what they expect.
+    It is part of the model, so that whatever holds the weights also holds what they expect. With ``stretches_contrast``
+    each image's range is first stretched to ``[0, 1]``, which MNIST's nearly fill already and faint ones do not.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, stretches_contrast: bool = False) -> None:
         super().__init__()
+        self.stretches_contrast = stretches_contrast
         self.register_buffer("mean", torch.tensor(MNIST_MEAN))
         self.register_buffer("std", torch.tensor(MNIST_STD))
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.stretches_contrast:
+            low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
+            images = (images - low) / (high - low).clamp(min=FAINTEST)
         return (images - self.mean) / self.std
 
 

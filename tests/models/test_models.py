@@ -19,6 +19,7 @@ VARIANTS = [(name, {"members": MEMBERS} if name == "Ensemble" else {}) for name 
     ("CNN", {"stages": [[8, 8], [16]], "global_pooling": True, "hidden": [32], "dropout": 0.5}),
     ("CNN", {"stages": [[8], [16]], "normalization": "layer", "test_time_shift": 1}),
     ("CNN", {"stages": [[8]], "normalization": "none"}),
+    ("MLP", {"hidden": [32], "stretch_contrast": True}),
 ]
 
 
@@ -60,9 +61,23 @@ def test_save_and_load(model, tmp_path):
 
 def test_standardizes_inside(model):
     """What leaves the first layer has the mean and deviation of MNIST taken out."""
-    pixels = torch.full((1, 1, 28, 28), 0.1307)
-    assert model.standardize(pixels).abs().max() < 1e-6
-    assert model.standardize(pixels + 0.3081).mean() == pytest.approx(1.0)
+    pixels = torch.zeros(1, 1, 28, 28)
+    pixels[..., 0, 0] = 1
+    pixels[..., 1:14, :] = 0.1307
+    pixels[..., 14:, :] = 0.1307 + 0.3081
+    standardized = model.standardize(pixels)
+    assert standardized[..., 1:14, :].abs().max() < 1e-6
+    assert standardized[..., 14:, :].mean() == pytest.approx(1.0)
+
+
+def test_faint_ink_is_stretched_and_blank_paper_is_not():
+    model = models.MLP(stretch_contrast=True)
+    images = torch.rand(4, 1, 28, 28)
+    images[:, :, 0, 0], images[:, :, 0, 1] = 0, 1
+    torch.testing.assert_close(model.standardize(images * 0.3 + 0.5), model.standardize(images), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(model.standardize(images), models.MLP().standardize(images))
+    blank = model.standardize(images * 0.02)
+    torch.testing.assert_close(blank, models.MLP().standardize(images * 0.2), atol=1e-4, rtol=1e-4)
 
 
 def test_answers_are_the_mean_over_shifted_copies():
