@@ -18,6 +18,7 @@ _VERBS = {
     "validate": ("digits.cli", "evaluate a checkpoint on the validation images"),
     "test": ("digits.cli", "evaluate a checkpoint on the test images"),
     "predict": ("digits.cli", "write a checkpoint's answers to predictions.csv"),
+    "robustness": ("digits.robustness", "compare checkpoints on distorted digits and on what is no digit"),
     "ensemble": ("digits.join", "join checkpoints into one that answers with all of them"),
 }
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.ndimage import affine_transform, convolve1d, gaussian_filter, rotate
-from skimage.feature import canny
 
 Corruption = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 _SIDE = 28
@@ -118,6 +117,8 @@ def _zigzag(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _canny_edges(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    from skimage.feature import canny  # which only this needs
+
     return np.stack([canny(image) for image in images]).astype(float)
 
 
@@ -149,7 +150,7 @@ def _turn(angle: float) -> np.ndarray:
 
 
 def _moved(images: np.ndarray, matrices: list[np.ndarray], shifts: np.ndarray | None = None) -> np.ndarray:
-    """Each image around its middle, as its matrix says: from a place (row, column) in the output to one in the input."""
+    """Each image around its middle, as its matrix says: from a (row, column) in the output to one in the input."""
     moved = np.empty_like(images)
     middle = np.full(2, _MIDDLE)
     for number, (image, matrix) in enumerate(zip(images, matrices, strict=True)):
