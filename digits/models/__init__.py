@@ -6,6 +6,7 @@ from digits.models.cnn import CNN
 from digits.models.ensemble import Ensemble
 from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
+from digits.models.portable import load_portable, save_portable
 
 __all__ = [
     "CNN",
@@ -15,6 +16,8 @@ __all__ = [
     "Predictions",
     "SchedulerConfig",
     "load_model",
+    "load_portable",
     "read_checkpoint",
     "read_verified",
+    "save_portable",
 ]

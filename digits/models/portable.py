@@ -1,0 +1,38 @@
+"""A trained model as two files that any program can read: its weights as safetensors, and what they are as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from digits.errors import UserError
+from digits.models.base import DigitClassifier
+from digits.models.checkpoints import build_network
+
+
+def save_portable(model: DigitClassifier, path: Path, about: dict[str, Any]) -> None:
+    """Write ``path`` (.safetensors) and beside it a .json with what rebuilds the network, and ``about``."""
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, path)
+    family = type(model)
+    network = {
+        "class_path": f"{family.__module__}.{family.__qualname__}",
+        "hyper_parameters": dict(model.hparams),
+    }
+    path.with_suffix(".json").write_text(json.dumps(network | about, indent=2) + "\n")
+
+
+def load_portable(path: Path) -> DigitClassifier:
+    """The model in ``path``, on the CPU, ready to answer; raises UserError where it cannot be read."""
+    try:
+        about = json.loads(path.with_suffix(".json").read_text())
+        weights = load_file(path)
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise UserError(f"cannot read the weights in {path} and the JSON beside it: {error}") from None
+    model = build_network(about["class_path"], about["hyper_parameters"])
+    model.load_state_dict(weights)
+    return model.eval()
