@@ -18,6 +18,7 @@ _VERBS = {
     "validate": ("digits.cli", "evaluate a checkpoint on the validation images"),
     "test": ("digits.cli", "evaluate a checkpoint on the test images"),
     "predict": ("digits.cli", "write a checkpoint's answers to predictions.csv"),
+    "recognize": ("digits.recognize", "read the digits on photos and scans"),
     "robustness": ("digits.robustness", "compare checkpoints on distorted digits and on what is no digit"),
     "ensemble": ("digits.join", "join checkpoints into one that answers with all of them"),
 }
@@ -52,7 +53,7 @@ def _import(name: str) -> ModuleType:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit status: 0, 2 after a mistake that the user can mend, or that of Interrupted."""
+    """Run one verb; returns the exit status: the verb's, 2 after a mistake that the user can mend, or Interrupted's."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[0] not in _VERBS:
             raise UserError(f"unknown verb {arguments[0]!r}; {did_you_mean(arguments[0], _VERBS)}")
         module, _ = _VERBS[arguments[0]]
-        _import(module).main(arguments)
+        return _import(module).main(arguments) or 0
     except UserError as error:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"digits: error: {error}", file=sys.stderr)
@@ -77,7 +78,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ndigits: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,195 @@
+"""From a picture to the digits on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from digits.errors import UserError
+from digits.models import DigitClassifier, load_model
+from digits.recognition.crops import center
+from digits.recognition.ink import find_ink, is_light_on_dark
+from digits.recognition.marks import Mark, find_marks, in_lines, line_angle, split, usual_height
+from digits.recognition.pictures import Picture, load_grey
+from digits.recognition.pretrained import load_pretrained
+from digits.recognition.rules import erase_rules, rule_angle
+
+LAYOUTS = ("auto", "digit", "page")
+_LONGEST_SIDE = 1800
+"""Larger pictures are shrunk to it before anything is looked for."""
+_LEAST_CONFIDENCE = 0.5
+_WIDE = 1.1
+"""A mark that is this many times as wide as high may be several digits that touch."""
+_COST_OF_A_CUT = 0.1
+"""By how much a cut must raise the least confidence."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One digit that was read.
+
+    ``box`` is left, top, right, bottom in pixels of the picture, ``runner_up`` the second answer, ``crop`` what the
+    network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected`` says that it is probably no digit.
+    """
+
+    digit: int
+    confidence: float
+    runner_up: int
+    box: tuple[int, int, int, int]
+    crop: np.ndarray
+    rejected: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is written on a picture: ``lines`` from the top, each from the left, without what was rejected."""
+
+    width: int
+    height: int
+    lines: list[list[Reading]]
+    rejected: list[Reading]
+
+    @property
+    def text(self) -> str:
+        """The digits, a line each."""
+        return "\n".join("".join(str(reading.digit) for reading in line) for line in self.lines)
+
+    def as_json(self, name: str) -> dict[str, Any]:
+        """What ``recognize --format json`` and the server answer."""
+        lines = [
+            [{"digit": found.digit, "confidence": round(found.confidence, 4), "box": list(found.box)} for found in line]
+            for line in self.lines
+        ]
+        return {"image": name, "width": self.width, "height": self.height, "text": self.text, "lines": lines}
+
+
+class Recognizer:
+    """Reads the digits on pictures with a trained network."""
+
+    def __init__(self, model: DigitClassifier) -> None:
+        self._model = model.eval()
+
+    @classmethod
+    def pretrained(cls) -> Recognizer:
+        """With the network that comes with the package."""
+        return cls(load_pretrained())
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path) -> Recognizer:
+        """With a network that ``fit`` trained; raises UserError where the file is none."""
+        return cls(load_model(Path(path)))
+
+    def read(self, picture: Picture, layout: str = "auto") -> Page:
+        """Read a picture: a path, the bytes of a file, a Pillow image, or an array.
+
+        ``layout`` is "digit" for a picture that shows one, "page" for digits anywhere on it; "auto" takes a picture of
+        28×28 pixels for MNIST's kind of digit, which is read as it is. Raises UserError where there is no picture.
+        """
+        if layout not in LAYOUTS:
+            raise UserError(f"unknown layout {layout!r}; choose from: {', '.join(LAYOUTS)}")
+        grey = load_grey(picture)
+        height, width = grey.shape
+        if layout == "auto" and grey.shape == (28, 28):
+            crop = 1 - grey if not is_light_on_dark(grey) else grey
+            readings = self._classify([crop], [(0, 0, 28, 28)])
+            lines = [readings]
+        else:
+            lines = self._read_page(grey, layout)
+        kept = [[reading for reading in line if not reading.rejected] for line in lines]
+        rejected = [reading for line in lines for reading in line if reading.rejected]
+        return Page(width, height, [line for line in kept if line], rejected)
+
+    def _read_page(self, grey: np.ndarray, layout: str) -> list[list[Reading]]:
+        shrunk = min(1.0, _LONGEST_SIDE / max(grey.shape))
+        if shrunk < 1:
+            size = [max(1, round(side * shrunk)) for side in grey.shape[::-1]]
+            grey = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+        ink, mask = find_ink(grey)
+        angle = rule_angle(mask)
+        if angle is None:
+            marks = find_marks(mask, ink)
+            angle = line_angle(marks) if layout != "digit" else 0.0
+            if angle:
+                ink, mask = _turn(ink, angle), _turn(mask, angle)
+                marks = find_marks(mask, ink)
+        else:
+            ink, mask = _turn(ink, angle), erase_rules(_turn(mask, angle))
+            marks = find_marks(mask, ink)
+        if layout == "digit" and marks:
+            marks = [_all_of(marks)]
+        marks = self._separate(marks, ink)
+        lines = in_lines(marks)
+        boxes = [_turn_back(mark, angle, ink.shape, grey.shape, shrunk) for line in lines for mark in line]
+        readings = iter(self._classify([_crop(mark, ink) for line in lines for mark in line], boxes))
+        return [[next(readings) for _ in line] for line in lines]
+
+    def _separate(self, marks: list[Mark], ink: np.ndarray) -> list[Mark]:
+        """Cut marks that are several digits in a row where the network reads the pieces better than the whole."""
+        usual = usual_height(marks)
+        separate: list[Mark] = []
+        for mark in marks:
+            if mark.width < _WIDE * mark.height or mark.height < 0.5 * usual:
+                separate.append(mark)
+                continue
+            most = min(6, round(mark.width / (0.5 * mark.height)))
+            ways = [[mark], *(split(mark, count) for count in range(2, most + 1))]
+            crops = [_crop(piece, ink) for way in ways for piece in way]
+            confidences = iter(self._probabilities(crops).amax(dim=1).tolist())
+            scores = [min(next(confidences) for _ in way) - _COST_OF_A_CUT * (len(way) - 1) for way in ways]
+            separate += ways[int(np.argmax(scores))]
+        return separate
+
+    def _probabilities(self, crops: list[np.ndarray]) -> torch.Tensor:
+        with torch.inference_mode():
+            return self._model(torch.from_numpy(np.stack(crops)).unsqueeze(1)).softmax(dim=1)
+
+    def _classify(self, crops: list[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> list[Reading]:
+        if not crops:
+            return []
+        confidences, digits = self._probabilities(crops).topk(2, dim=1)
+        return [
+            Reading(first, confidence, second, box, crop, confidence < _LEAST_CONFIDENCE)
+            for (first, second), confidence, box, crop in zip(
+                digits.tolist(), confidences[:, 0].tolist(), boxes, crops, strict=True
+            )
+        ]
+
+
+def _crop(mark: Mark, ink: np.ndarray) -> np.ndarray:
+    return center(ink[mark.top : mark.bottom, mark.left : mark.right], mark.strokes)
+
+
+def _all_of(marks: list[Mark]) -> Mark:
+    """All marks as one."""
+    top, left = min(mark.top for mark in marks), min(mark.left for mark in marks)
+    bottom, right = max(mark.bottom for mark in marks), max(mark.right for mark in marks)
+    strokes = np.zeros((bottom - top, right - left), dtype=bool)
+    for mark in marks:
+        strokes[mark.top - top : mark.bottom - top, mark.left - left : mark.right - left] |= mark.strokes
+    return Mark(top, left, bottom, right, strokes)
+
+
+def _turn(picture: np.ndarray, angle: float) -> np.ndarray:
+    """Turn what rises to the right by ``angle`` degrees level."""
+    if angle == 0:
+        return picture
+    order = 0 if picture.dtype == bool else 1
+    return ndimage.rotate(picture, -angle, reshape=True, order=order, mode="constant")
+
+
+def _turn_back(
+    mark: Mark, angle: float, turned: tuple[int, ...], shape: tuple[int, ...], shrunk: float
+) -> tuple[int, int, int, int]:
+    """A mark's box in the picture as it came: left, top, right, bottom."""
+    radians = np.radians(angle)
+    rotation = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
+    corners = np.array([(row, column) for row in (mark.top, mark.bottom) for column in (mark.left, mark.right)])
+    places = (corners - np.array(turned) / 2) @ rotation.T + np.array(shape) / 2
+    low, high = np.maximum(places.min(axis=0), 0) / shrunk, np.minimum(places.max(axis=0), shape) / shrunk
+    return round(low[1]), round(low[0]), round(high[1]), round(high[0])
