@@ -38,11 +38,11 @@ def find_ink(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     in_light = (smooth * paper)[on_sheet]
     grain = 1.4826 * float(np.median(np.abs(in_light - np.median(in_light))))
     faint = np.maximum(_FAINTEST, 5 * grain / paper)
-    labels, count = ndimage.label(smooth > faint, np.ones((3, 3)))
-    darkest = ndimage.maximum(smooth, labels, np.arange(count + 1)) if count else np.zeros(1)
-    darkest[0] = np.inf
-    edge = np.maximum(faint, 0.4 * darkest[labels])
-    return ink, smooth > edge
+    inked = smooth > faint
+    labels, count = ndimage.label(inked, np.ones((3, 3)))
+    darkest = np.zeros(count + 1)
+    np.maximum.at(darkest, labels[inked], smooth[inked])
+    return ink, inked & (smooth > 0.4 * darkest[labels])
 
 
 def is_light_on_dark(grey: np.ndarray) -> bool:
