@@ -55,7 +55,7 @@ def find_marks(mask: np.ndarray, ink: np.ndarray) -> list[Mark]:
     darkness = np.array([float(ink[_place(part)][part.strokes].mean()) for part in parts])
     usual_darkness = _weighted_median(darkness, np.array([part.strokes.sum() for part in parts]))
     parts = [part for part, dark in zip(parts, darkness, strict=True) if dark > _FAINT * usual_darkness]
-    marks = [_union(group) for group in _groups(parts, usual)]
+    marks = [join(group) for group in _groups(parts, usual)]
     return [mark for mark in marks if max(mark.height, mark.width) >= _SPECK * usual]
 
 
@@ -121,7 +121,8 @@ def _belong_together(one: Mark, other: Mark, usual: float) -> bool:
     return is_inside or (is_part and (is_stacked or is_bar))
 
 
-def _union(parts: list[Mark]) -> Mark:
+def join(parts: list[Mark]) -> Mark:
+    """Parts as one mark."""
     top, left = min(part.top for part in parts), min(part.left for part in parts)
     bottom, right = max(part.bottom for part in parts), max(part.right for part in parts)
     strokes = np.zeros((bottom - top, right - left), dtype=bool)

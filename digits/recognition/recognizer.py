@@ -15,7 +15,7 @@ from digits.errors import UserError
 from digits.models import DigitClassifier, load_model
 from digits.recognition.crops import center
 from digits.recognition.ink import find_ink, is_light_on_dark
-from digits.recognition.marks import Mark, find_marks, in_lines, line_angle, split, usual_height
+from digits.recognition.marks import Mark, find_marks, in_lines, join, line_angle, split, usual_height
 from digits.recognition.pictures import Picture, load_grey
 from digits.recognition.pretrained import load_pretrained
 from digits.recognition.rules import erase_rules, rule_angle
@@ -122,7 +122,7 @@ class Recognizer:
             ink, mask = _turn(ink, angle), erase_rules(_turn(mask, angle))
             marks = find_marks(mask, ink)
         if layout == "digit" and marks:
-            marks = [_all_of(marks)]
+            marks = [join(marks)]
         marks = self._separate(marks, ink)
         lines = in_lines(marks)
         boxes = [_turn_back(mark, angle, ink.shape, grey.shape, shrunk) for line in lines for mark in line]
@@ -163,16 +163,6 @@ class Recognizer:
 
 def _crop(mark: Mark, ink: np.ndarray) -> np.ndarray:
     return center(ink[mark.top : mark.bottom, mark.left : mark.right], mark.strokes)
-
-
-def _all_of(marks: list[Mark]) -> Mark:
-    """All marks as one."""
-    top, left = min(mark.top for mark in marks), min(mark.left for mark in marks)
-    bottom, right = max(mark.bottom for mark in marks), max(mark.right for mark in marks)
-    strokes = np.zeros((bottom - top, right - left), dtype=bool)
-    for mark in marks:
-        strokes[mark.top - top : mark.bottom - top, mark.left - left : mark.right - left] |= mark.strokes
-    return Mark(top, left, bottom, right, strokes)
 
 
 def _turn(picture: np.ndarray, angle: float) -> np.ndarray:
