@@ -14,7 +14,7 @@ from digits.errors import UserError
 from digits.recognition import LAYOUTS, Page, Recognizer, annotate, load_grey
 from digits.verb_parser import VerbParser
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif")
 _DESCRIPTION = """\
 Read the digits on pictures: files, folders, patterns like 'scans/*.png', or - for standard input.
 Exit status 1 if a picture had no digit."""

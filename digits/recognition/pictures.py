@@ -10,6 +10,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from digits.errors import UserError
 
+try:  # the extra for phones' HEIC
+    from pillow_heif import register_heif_opener
+except ImportError:
+    READS_HEIC = False
+else:
+    register_heif_opener()
+    READS_HEIC = True
+
 Picture = str | Path | bytes | Image.Image | np.ndarray
 MAX_PIXELS = 25_000_000
 
@@ -31,6 +39,8 @@ def load_grey(picture: Picture) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{name} does not exist") from None
     except (UnidentifiedImageError, Image.DecompressionBombError):
+        if not READS_HEIC and name.lower().endswith((".heic", ".heif")):
+            raise UserError(f"{name} is HEIC, for which an extra is needed: pip install 'digits[heic]'") from None
         raise UserError(f"{name} is not a picture that can be read; give JPEG, PNG, WebP, BMP, GIF or TIFF") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's decoders raise for torn files
         raise UserError(f"{name} cannot be read: {error}") from None

@@ -155,6 +155,18 @@ def test_turned_and_transparent_pictures(recognizer, written, tmp_path):
     assert recognizer.read(content.getvalue()).text.split("\n") == lines
 
 
+def test_photos_of_phones(recognizer, written, tmp_path, monkeypatch):
+    picture, lines = compose(Page(digits=4, per_line=4, size=60), *written)
+    picture.save(tmp_path / "phone.heic")
+    assert recognizer.read(tmp_path / "phone.heic").text.split("\n") == lines
+    monkeypatch.setattr("digits.recognition.pictures.READS_HEIC", False)
+    (tmp_path / "phone.heic").write_bytes(b"no opener is registered")
+    with pytest.raises(
+        UserError, match=r"phone.heic is HEIC, for which an extra is needed: pip install 'digits\[heic\]'"
+    ):
+        recognizer.read(tmp_path / "phone.heic")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
