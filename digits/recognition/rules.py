@@ -37,17 +37,16 @@ def erase_rules(mask: np.ndarray) -> np.ndarray:
 def _horizontal_rules(mask: np.ndarray) -> np.ndarray:
     """Where a horizontal rule is and nothing else."""
     reach = max(15, mask.shape[1] // 12)
-    thick = ndimage.binary_dilation(mask, np.ones((3, 1)))
+    thick = ndimage.binary_dilation(mask, np.ones((3, 5)))  # so that gaps and steps of a pixel or two do not matter
     runs = ndimage.binary_opening(thick, np.ones((1, reach))) & mask
     labels, _ = ndimage.label(ndimage.binary_dilation(runs, np.ones((3, reach))))
     rules = np.zeros_like(mask)
     for number, place in enumerate(ndimage.find_objects(labels), start=1):
-        width = place[1].stop - place[1].start
-        if width < _SHARE * mask.shape[1]:
-            continue
         rule = runs[place] & (labels[place] == number)
         columns = rule.sum(axis=0)
-        thickness = int(np.median(columns[columns > 0])) if columns.any() else 0
+        if (columns > 0).sum() < _SHARE * mask.shape[1]:
+            continue
+        thickness = int(np.median(columns[columns > 0]))
         rules[place] |= rule
         # What goes on above or below the rule crosses it.
         taller = ndimage.binary_opening(mask[_wider(place, mask.shape, thickness + 4)], np.ones((thickness + 4, 1)))
