@@ -1,9 +1,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_twice_ends_as_one_left_in_peace():
     command = [sys.executable, ROOT / "scripts" / "torture.py", "--kills", "2", "--epochs", "30"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

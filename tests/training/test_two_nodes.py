@@ -62,6 +62,7 @@ def _kill_tree(process):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_machine_that_dies_costs_nothing(machines):
     options = ["--model", "MLP", "--model.dropout", "0.2", "--data.source", "uci", "--trainer.max_epochs", "20"]
     options += ["--data.augmentation", "digits.data.RandomAffine", "--checkpoint_every_n_steps", "3"]
