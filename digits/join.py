@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytorch_lightning as pl
-
 from digits.errors import UserError
-from digits.models import Ensemble, read_checkpoint
-from digits.training import AtomicCheckpointIO
 from digits.verb_parser import VerbParser
 
 
@@ -28,6 +24,11 @@ def join(checkpoints: list[Path], output: Path) -> None:
     Its configuration is that of the first member, whose data and split it is tested on. Raises UserError where a file
     is not a checkpoint.
     """
+    import pytorch_lightning as pl  # not for --help
+
+    from digits.models import Ensemble, read_checkpoint
+    from digits.training import AtomicCheckpointIO
+
     if output in checkpoints:
         raise UserError(f"{output} is one of the members; give --output another name")
     model = Ensemble([str(path) for path in checkpoints])

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from digits.errors import UserError
-from digits.recognition import LAYOUTS, Page, Recognizer, annotate, load_grey
 from digits.verb_parser import VerbParser
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from digits.recognition import Page
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif")
 _DESCRIPTION = """\
@@ -25,9 +28,7 @@ def main(arguments: list[str]) -> int:
     parser = VerbParser("recognize", _DESCRIPTION)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint of fit; default: the network that comes along")
-    parser.add_argument(
-        "--layout", choices=LAYOUTS, default="auto", help="digit: each picture shows one; default: auto"
-    )
+    parser.add_argument("--layout", default="auto", help="auto, digit (each picture shows one) or page; default: auto")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--annotate", type=Path, metavar="OUT", help="draw boxes and answers to this file, or folder")
     parser.add_argument("--save-crops", type=Path, metavar="DIR", help="keep what the network saw of each digit")
@@ -35,6 +36,8 @@ def main(arguments: list[str]) -> int:
     pictures = _find(options.pictures)
     if options.annotate and len(pictures) > 1 and options.annotate.suffix:
         raise UserError(f"--annotate {options.annotate} is one file for {len(pictures)} pictures; give a folder")
+    from digits.recognition import Recognizer, annotate, load_grey  # not for --help
+
     recognizer = Recognizer.from_checkpoint(options.checkpoint) if options.checkpoint else Recognizer.pretrained()
     found: list[tuple[str, Page]] = []
     for name in tqdm(pictures, disable=None if len(pictures) > 1 else True, file=sys.stderr):
@@ -96,6 +99,9 @@ def _save(picture: Image.Image, path: Path) -> None:
 
 
 def _save_crops(page: Page, folder: Path, name: str) -> None:
+    import numpy as np
+    from PIL import Image
+
     for row, line in enumerate(page.lines, start=1):
         for place, reading in enumerate(line, start=1):
             picture = Image.fromarray((reading.crop * 255).round().astype(np.uint8))

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from digits.data import default_data_dir
 from digits.errors import UserError
-from digits.evaluation import measure_robustness, robustness_figure, robustness_table
-from digits.models import load_model
-from digits.training import run_of, write_json
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -22,13 +18,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CKPT")
     parser.add_argument("--output", type=Path, default=Path("robustness"), help="default: robustness")
     parser.add_argument("--images", type=int, default=10_000, help="use only the first so many test images")
-    parser.add_argument("--data_dir", type=Path, default=default_data_dir())
+    parser.add_argument("--data_dir", type=Path, help="default: $DIGITS_DATA_DIR, else data/")
     options = parser.parse_args(arguments[1:])
     if options.images < 1:
         raise UserError(f"--images is {options.images}; it must be at least 1")
+    from digits.data import default_data_dir  # not for --help
+    from digits.evaluation import measure_robustness, robustness_figure, robustness_table
+    from digits.models import load_model
+    from digits.training import write_json
+
     models = [load_model(path) for path in options.checkpoints]
     names = [_name(path) for path in options.checkpoints]
-    trials = measure_robustness(models, options.data_dir, options.images)
+    trials = measure_robustness(models, options.data_dir or default_data_dir(), options.images)
     print(robustness_table(names, trials))  # noqa: T201 - this is what was asked for
     content = [{**vars(trial), "figures": dict(zip(names, trial.figures, strict=True))} for trial in trials]
     write_json(options.output.with_suffix(".json"), {"images": options.images, "trials": content})
@@ -37,5 +38,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _name(checkpoint: Path) -> str:
+    from digits.training import run_of
+
     run = run_of(checkpoint)
     return checkpoint.stem if run is None else f"{run.parent.name} {run.name.removeprefix('version_')}"

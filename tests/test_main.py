@@ -11,7 +11,7 @@ def test_help_lists_every_verb_without_importing_torch():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    for verb in ("fit", "validate", "test", "predict"):
+    for verb in ("fit", "validate", "test", "predict", "recognize", "robustness", "ensemble"):
         assert f"\n  {verb}" in result.stdout
 
 
@@ -27,6 +27,18 @@ def test_help_of_a_verb(digits, verb, capfd):
         digits(verb, "--help")
     assert stopped.value.code == 0
     assert "--data.batch_size" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["recognize", "robustness", "ensemble"])
+def test_help_that_needs_no_model_waits_for_nothing(verb):
+    program = (
+        "import sys; from digits.__main__ import main\n"
+        f"try: main(['{verb}', '--help'])\n"
+        "except SystemExit as stop: sys.exit(stop.code or int('torch' in sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"usage: python -m digits {verb} ")
 
 
 def test_public_names_resolve():

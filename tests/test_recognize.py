@@ -87,13 +87,14 @@ def test_a_checkpoint_of_ones_own(digits, fit, picture):
         (["text.png", "text.png", "--annotate", "a.png"], "--annotate a.png is one file for 2 pictures; give a folder"),
         (["text.png", "--checkpoint", "x.ckpt"], "the checkpoint x.ckpt does not exist"),
         (["text.png", "--formt", "json"], "unknown option '--formt'; did you mean '--format'?"),
-        (["text.png", "--layout", "pgae"], "argument --layout: invalid choice: 'pgae'"),
+        (["blank.gif", "--layout", "pgae"], "unknown layout 'pgae'; choose from: auto, digit, page"),
     ],
 )
 def test_mistakes(digits, tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
     if arguments != ["."]:
         (tmp_path / "text.png").write_text("no picture")
+        Image.new("L", (20, 20)).save(tmp_path / "blank.gif")
     status, output, errors = digits("recognize", *arguments)
     assert (status, output) == (2, "")
     assert errors.startswith(f"digits: error: {message}")

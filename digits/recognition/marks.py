@@ -108,10 +108,8 @@ def _belong_together(one: Mark, other: Mark, usual: float) -> bool:
     beside = max(one.left, other.left) - min(one.right, other.right)  # below 0 where they stand above each other
     apart = max(one.top, other.top) - min(one.bottom, other.bottom)
     is_part = small.height < 0.7 * usual
-    is_stacked = (
-        -beside >= (0.5 if apart > 0.1 * usual or small.height > 0.45 * usual else 0.3) * small.width
-        and apart <= 0.25 * usual
-    )
+    is_near_scrap = apart <= 0.1 * usual and small.height <= 0.45 * usual
+    is_stacked = apart <= 0.25 * usual and -beside >= (0.3 if is_near_scrap else 0.5) * small.width
     is_inside = -beside >= 0.8 * small.width and -apart >= 0.8 * small.height
     # The bar of a 5, drawn last, a little to the right of the rest.
     is_bar = (
