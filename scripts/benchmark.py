@@ -15,20 +15,19 @@ import importlib
 import importlib.util
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from contests import Contest, plot, table
 from make_memmap import write_memmap
-from matplotlib.figure import Figure
 from PIL import Image
 from pytorch_lightning import Callback
 from sklearn.neural_network import MLPClassifier
@@ -39,42 +38,11 @@ from torchvision import transforms
 
 from digits.data import DigitsDataModule, RandomAffine, default_data_dir, find_source
 from digits.models import DigitClassifier
+from digits.recognition import Recognizer
 from digits.training import keep_freed_memory
 from digits.training.provenance import hardware
 
 ROOT = Path(__file__).parents[1]
-
-
-@dataclass
-class Contest:
-    """Contenders for one figure; ours is the first, and should be ``target`` times as good as each other."""
-
-    name: str
-    unit: str
-    contenders: dict[str, Callable[[int], float]]
-    target: float | None = None
-    rounds: int = 3
-    once: tuple[str, ...] = ()
-    """Contenders that take minutes and are measured in the first round only."""
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def hold(self) -> None:
-        for turn in range(self.rounds):
-            for name, measure in self.contenders.items():
-                if turn > 0 and name in self.once:
-                    continue
-                value = measure(turn)
-                self.values.setdefault(name, []).append(value)
-                print(f"  {self.name}: {name} {value:.4g} {self.unit}", flush=True)
-
-    def ratios(self) -> dict[str, float]:
-        """How many times as good as each rival ours is, medians compared."""
-        medians = {name: statistics.median(values) for name, values in self.values.items()}
-        ours, *others = medians
-        is_speed = self.unit.endswith("/s")
-        return {
-            other: medians[ours] / medians[other] if is_speed else medians[other] / medians[ours] for other in others
-        }
 
 
 def network(config: str) -> DigitClassifier:
@@ -255,7 +223,19 @@ def inference(place: Workplace, quick: bool) -> list[Contest]:
             "textbook CNN": lambda _: inference_speed(TextbookCNN().eval(), batch_size),
         }
 
-    return [Contest(f"inference, batches of {size}", "images/s", speed(size)) for size in (1, 256)]
+    def reading(picture: np.ndarray) -> dict[str, Callable[[int], float]]:
+        return {"digits": lambda _: reading_time(recognizer, picture)}
+
+    images = _mnist()[1][0][:100, 0]
+    sheet = (
+        images.view(10, 10, 28, 28).transpose(1, 2).reshape(280, 280).repeat_interleave(2, 0).repeat_interleave(2, 1)
+    )
+    recognizer = Recognizer.pretrained()
+    return [
+        *(Contest(f"inference, batches of {size}", "images/s", speed(size)) for size in (1, 256)),
+        Contest("Recognizer, one digit", "s", reading(images[0].numpy())),
+        Contest("Recognizer, a sheet of 100 digits", "s", reading(sheet.numpy())),
+    ]
 
 
 SECTIONS: dict[str, Callable[[Workplace, bool], list[Contest]]] = {
@@ -266,35 +246,6 @@ SECTIONS: dict[str, Callable[[Workplace, bool], list[Contest]]] = {
     "start_up": start_up,
     "inference": inference,
 }
-
-
-def table(contests: list[Contest]) -> str:
-    lines = ["| what | who | median (lowest–highest) | ours against it | aim |", "| --- | --- | --- | --- | --- |"]
-    for contest in contests:
-        ratios = contest.ratios()
-        for name, values in contest.values.items():
-            middle = f"{statistics.median(values):,.4g} {contest.unit} ({min(values):,.4g}–{max(values):,.4g})"
-            ratio = f"{ratios[name]:.3g}×" if name in ratios else ""
-            aim = f"≥ {contest.target}×" if name in ratios and contest.target else ""
-            lines.append(f"| {contest.name} | {name} | {middle} | {ratio} | {aim} |")
-    return "\n".join(lines)
-
-
-def plot(contests: list[Contest], machine: str) -> Figure:
-    """Draw each ratio as a bar on a logarithmic axis."""
-    bars = [
-        (f"{contest.name}\nagainst {rival}", ratio) for contest in contests for rival, ratio in contest.ratios().items()
-    ]
-    figure = Figure(figsize=(9, 1 + 0.55 * len(bars)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh([name for name, _ in bars], [ratio for _, ratio in bars], color="#0b5394")
-    axes.bar_label(axes.containers[0], [f" {ratio:.3g}×" for _, ratio in bars])  # type: ignore[arg-type]
-    axes.set(xscale="log", xlabel=f"times as good as the rival, median ({machine})", title="digits beside its rivals")
-    axes.axvline(1, color="black", linewidth=1)
-    axes.invert_yaxis()
-    axes.margins(x=0.15)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def main() -> None:
@@ -465,6 +416,15 @@ def textbook_pipeline(workers: int) -> float:
     start = time.perf_counter()
     count = sum(len(labels) for _, (_, labels) in zip(range(30), loader, strict=False))
     return count / (time.perf_counter() - start)
+
+
+def reading_time(recognizer: Recognizer, picture: np.ndarray) -> float:
+    """Seconds for one picture, warm, once it is in memory."""
+    recognizer.read(picture)
+    start = time.perf_counter()
+    for _ in range(5):
+        recognizer.read(picture)
+    return (time.perf_counter() - start) / 5
 
 
 def inference_speed(model: nn.Module, batch_size: int) -> float:

@@ -1,6 +1,7 @@
 import sys
 
-from benchmark import Contest, main, plot, table
+from benchmark import main
+from contests import Contest, plot, table
 
 
 def contest(unit, ours, rival):
