@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from digits.data import DigitsDataModule, RandomAffine, RandomElastic
-    from digits.models import CNN, MLP, DigitClassifier, Predictions
+    from digits.models import CNN, MLP, DigitClassifier, Ensemble, Predictions
+    from digits.recognition import Recognizer
 
 __version__ = "0.1.0"
 
@@ -16,9 +17,11 @@ _HOMES = {
     "MLP": "digits.models",
     "DigitClassifier": "digits.models",
     "DigitsDataModule": "digits.data",
+    "Ensemble": "digits.models",
     "Predictions": "digits.models",
     "RandomAffine": "digits.data",
     "RandomElastic": "digits.data",
+    "Recognizer": "digits.recognition",
 }
 
 __all__ = [
@@ -26,9 +29,11 @@ __all__ = [
     "MLP",
     "DigitClassifier",
     "DigitsDataModule",
+    "Ensemble",
     "Predictions",
     "RandomAffine",
     "RandomElastic",
+    "Recognizer",
     "__version__",
 ]
 
