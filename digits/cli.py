@@ -314,7 +314,7 @@ class DigitsCLI(LightningCLI):
         if self.run is not None and split == "test":
             path = self.run / f"test-{self.datamodule.digits.source}.json"
             write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
-        _say(f"{describe(figures, self.datamodule)} · {self.checkpoint}")
+        _say(f"{describe(figures, self.datamodule)} · {self.checkpoint or type(self.model).__name__}")
 
     def predict(self, **_: Any) -> None:
         self._need_weights()

@@ -35,6 +35,7 @@ def test_an_ensemble_is_tested_like_any_model(digits, members, tmp_path):
     status, from_list, errors = digits("test", *options, *quiet)
     assert status == 0, errors
     assert from_file.splitlines()[:-1] == from_list.splitlines()[:-1]
+    assert from_list.rstrip().endswith("of uci · Ensemble")
     status, _, errors = digits("predict", "--ckpt_path", "both.ckpt", *quiet)
     assert status == 0, errors
     assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 361
