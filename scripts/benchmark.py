@@ -37,7 +37,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from digits.data import DigitsDataModule, RandomAffine, default_data_dir, find_source
-from digits.models import DigitClassifier
+from digits.models import DigitClassifier, build_network
 from digits.recognition import Recognizer
 from digits.training import keep_freed_memory
 from digits.training.provenance import hardware
@@ -48,9 +48,8 @@ ROOT = Path(__file__).parents[1]
 def network(config: str) -> DigitClassifier:
     """The network of a configuration, as it is before training."""
     model = yaml.safe_load((ROOT / "configs" / config).read_text())["model"]
-    module, _, name = model["class_path"].rpartition(".")
     arguments = {key: value for key, value in model["init_args"].items() if not key.startswith(("optim", "lr_"))}
-    return getattr(importlib.import_module(module), name)(**arguments)
+    return build_network(model["class_path"], arguments)
 
 
 class StampFirstStep(Callback):

@@ -1,7 +1,7 @@
 """Recognizers: one file a family, on one shared LightningModule."""
 
 from digits.models.base import DigitClassifier, SchedulerConfig
-from digits.models.checkpoints import load_model, read_checkpoint, read_verified
+from digits.models.checkpoints import build_network, load_model, read_checkpoint, read_verified
 from digits.models.cnn import CNN
 from digits.models.ensemble import Ensemble
 from digits.models.metrics import Predictions
@@ -15,6 +15,7 @@ __all__ = [
     "Ensemble",
     "Predictions",
     "SchedulerConfig",
+    "build_network",
     "load_model",
     "load_portable",
     "read_checkpoint",

@@ -52,6 +52,12 @@ def load_model(path: Path) -> DigitClassifier:
     return model.eval()
 
 
+def describe_network(model: DigitClassifier) -> dict[str, Any]:
+    """What ``build_network`` needs to build the like again, as plain values."""
+    family = type(model)
+    return {"class_path": f"{family.__module__}.{family.__qualname__}", "hyper_parameters": dict(model.hparams)}
+
+
 def build_network(class_path: str, hyper_parameters: dict[str, Any]) -> DigitClassifier:
     """A model of that class, untrained; raises UserError where the class cannot be found."""
     module, _, name = class_path.rpartition(".")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
-from digits.models.checkpoints import build_network, read_checkpoint
+from digits.models.checkpoints import build_network, describe_network, load_model
 from digits.models.layers import log_mean_probability
 
 
@@ -34,22 +34,14 @@ class Ensemble(DigitClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        contents = [read_checkpoint(Path(path)) for path in checkpoints]
-        if contents:
-            members = [
-                {
-                    "class_path": content["digits_config"]["model"]["class_path"],
-                    "hyper_parameters": dict(content["hyper_parameters"]),
-                }
-                for content in contents
-            ]
-        if not members:
+        if checkpoints:
+            networks = [load_model(Path(path)) for path in checkpoints]
+        else:
+            networks = [build_network(**member) for member in members]
+        if not networks:
             raise UserError("an Ensemble needs members: give model.checkpoints a list of files")
         # With these the ensemble's own checkpoint needs no other file.
-        self.hparams.update(checkpoints=[], members=members)
-        networks = [build_network(**member) for member in members]
-        for network, content in zip(networks, contents, strict=False):
-            network.load_state_dict(content["state_dict"])
+        self.hparams.update(checkpoints=[], members=[describe_network(network) for network in networks])
         self.network = nn.ModuleList(networks)
 
     def compute_logits(self, images: Tensor) -> Tensor:

@@ -11,19 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
-from digits.models.checkpoints import build_network
+from digits.models.checkpoints import build_network, describe_network
 
 
 def save_portable(model: DigitClassifier, path: Path, about: dict[str, Any]) -> None:
     """Write ``path`` (.safetensors) and beside it a .json with what rebuilds the network, and ``about``."""
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, path)
-    family = type(model)
-    network = {
-        "class_path": f"{family.__module__}.{family.__qualname__}",
-        "hyper_parameters": dict(model.hparams),
-    }
-    path.with_suffix(".json").write_text(json.dumps(network | about, indent=2) + "\n")
+    path.with_suffix(".json").write_text(json.dumps(describe_network(model) | about, indent=2) + "\n")
 
 
 def load_portable(path: Path) -> DigitClassifier:
