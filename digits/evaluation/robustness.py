@@ -40,11 +40,14 @@ def measure_robustness(models: list[DigitClassifier], data_dir: Path, count: int
     assert test.labels is not None
     images, labels = test.images[:count].float() / 255, test.labels[:count]
     clean = [_predict(model, images, labels) for model in models]
-    trials = [Trial("clean", "test images", None, [_accuracy(predictions) for predictions in clean])]
-    trials += _trust(models, clean, data_dir)
+    figures = [predictions.figures() for predictions in clean]
+    trials = [Trial("clean", "test images", None, [found["accuracy"] for found in figures])]
+    trials += _trust(models, clean, figures, data_dir)
 
     def add(group: str, name: str, level: float | None, shown: Tensor, truth: Tensor = labels) -> None:
-        trials.append(Trial(group, name, level, [_accuracy(_predict(model, shown, truth)) for model in models]))
+        trials.append(
+            Trial(group, name, level, [_predict(model, shown, truth).figures()["accuracy"] for model in models])
+        )
 
     steps = [(name, level) for name, distortion in DISTORTIONS.items() for level in distortion.levels]
     for name, level in tqdm(steps, desc="distortions", disable=None, file=sys.stderr):
@@ -62,10 +65,11 @@ def measure_robustness(models: list[DigitClassifier], data_dir: Path, count: int
     return trials
 
 
-def _trust(models: list[DigitClassifier], clean: list[Predictions], data_dir: Path) -> list[Trial]:
+def _trust(
+    models: list[DigitClassifier], clean: list[Predictions], figures: list[dict[str, float]], data_dir: Path
+) -> list[Trial]:
     """Whether confidences can be trusted: calibration, coverage, and how well digits are told from what is none."""
     before = [found.scaled(1 / float(model.temperature)) for model, found in zip(models, clean, strict=True)]
-    figures = [predictions.figures() for predictions in clean]
     trials = [
         Trial("trust", "calibration error before", None, [predictions.figures()["ece"] for predictions in before]),
         Trial("trust", "calibration error after", None, [found["ece"] for found in figures]),
@@ -90,10 +94,6 @@ def _predict(model: DigitClassifier, images: Tensor, labels: Tensor) -> Predicti
     with torch.inference_mode():
         logits = torch.cat([model(part) for part in images.split(_BATCH)])
     return Predictions(torch.arange(len(labels)), logits, labels)
-
-
-def _accuracy(predictions: Predictions) -> float:
-    return float((predictions.logits.argmax(dim=1) == predictions.labels).double().mean())
 
 
 def robustness_table(names: list[str], trials: list[Trial]) -> str:
