@@ -98,11 +98,15 @@ class RandomElastic(RandomAffine):
     def draw_field(self, count: int, side: int, generator: Generator) -> Tensor:
         """Draw ``(count, 2, side, side)`` displacements along x and y in pixels."""
         noise = torch.rand(count, 2, side, side, generator=generator, device=generator.device) * 2 - 1
-        places = torch.arange(side, device=generator.device)
-        distance = places.unsqueeze(1) - places
         # Rows of length 1 keep the variance of the noise, 1/3, at the edges as in the middle.
-        blur = F.normalize(torch.exp(-(distance**2) / (2 * self.smoothness**2)), dim=1)
+        blur = F.normalize(gaussian(side, self.smoothness, generator.device), dim=1)
         return blur @ noise @ blur.T * (self.displacement * math.sqrt(3))
+
+
+def gaussian(side: int, deviation: float, device: torch.device | str = "cpu") -> Tensor:
+    """The weight of each place in a blur for each other one, ``(side, side)``, 1 on the diagonal."""
+    places = torch.arange(side, device=device)
+    return torch.exp(-((places.unsqueeze(1) - places) ** 2) / (2 * deviation**2))
 
 
 def warp(images: Tensor, matrices: Tensor) -> Tensor:

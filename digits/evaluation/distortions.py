@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from digits.data.augmentation import warp
+from digits.data.augmentation import gaussian, warp
 
 _UPSAMPLING = 4
 
@@ -72,8 +72,7 @@ def _thicken(images: Tensor, pixels: float, generator: Generator) -> Tensor:
 
 
 def _blur(images: Tensor, deviation: float, generator: Generator) -> Tensor:
-    places = torch.arange(images.shape[-1])
-    kernel = F.normalize(torch.exp(-((places.unsqueeze(1) - places) ** 2) / (2 * deviation**2)), p=1, dim=1)
+    kernel = F.normalize(gaussian(images.shape[-1], deviation), p=1, dim=1)
     return kernel @ images @ kernel.T
 
 
