@@ -10,10 +10,7 @@ from digits.errors import UserError, did_you_mean
 
 
 class VerbParser(argparse.ArgumentParser):
-    """An ArgumentParser whose complaints are one line with a remedy.
-
-    ``arguments`` begin with the verb.
-    """
+    """An ArgumentParser whose complaints are one line with a remedy."""
 
     def __init__(self, verb: str, description: str) -> None:
         super().__init__(

@@ -33,6 +33,11 @@ class Mark:
         return self.right - self.left
 
     @property
+    def place(self) -> tuple[slice, slice]:
+        """The rows and columns of its box."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
     def middle(self) -> tuple[float, float]:
         """Row and column."""
         return (self.top + self.bottom) / 2, (self.left + self.right) / 2
@@ -52,7 +57,7 @@ def find_marks(mask: np.ndarray, ink: np.ndarray) -> list[Mark]:
     ]
     usual = usual_height(parts)
     parts = [part for part in parts if max(part.height, part.width) > 0.08 * usual]
-    darkness = np.array([float(ink[_place(part)][part.strokes].mean()) for part in parts])
+    darkness = np.array([float(ink[part.place][part.strokes].mean()) for part in parts])
     usual_darkness = _weighted_median(darkness, np.array([part.strokes.sum() for part in parts]))
     parts = [part for part, dark in zip(parts, darkness, strict=True) if dark > _FAINT * usual_darkness]
     marks = [join(group) for group in _groups(parts, usual)]
@@ -71,10 +76,6 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     order = values.argsort()
     weights = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(weights, weights[-1] / 2)])
-
-
-def _place(mark: Mark) -> tuple[slice, slice]:
-    return slice(mark.top, mark.bottom), slice(mark.left, mark.right)
 
 
 def _groups(parts: list[Mark], usual: float) -> list[list[Mark]]:

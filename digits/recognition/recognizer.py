@@ -162,7 +162,7 @@ class Recognizer:
 
 
 def _crop(mark: Mark, ink: np.ndarray) -> np.ndarray:
-    return center(ink[mark.top : mark.bottom, mark.left : mark.right], mark.strokes)
+    return center(ink[mark.place], mark.strokes)
 
 
 def _turn(picture: np.ndarray, angle: float) -> np.ndarray:
