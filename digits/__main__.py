@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
 
 from digits import __version__
 from digits.errors import Interrupted, UserError, did_you_mean
+from digits.heavy_imports import heavy_imports
 
 _VERBS = {
     "fit": ("digits.cli", "train a model, then test its best checkpoint"),
@@ -36,22 +34,6 @@ def _help() -> str:
     )
 
 
-def _import(name: str) -> ModuleType:
-    """Import a verb's module, and torch with it.
-
-    The collector of garbage is off meanwhile: it would search the growing heap again and again. What is there
-    afterwards stays until the end, so it need not be searched later either.
-    """
-    if name in sys.modules:
-        return sys.modules[name]
-    gc.disable()
-    module = import_module(name)
-    gc.freeze()
-    atexit.register(gc.unfreeze)
-    gc.enable()
-    return module
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status: the verb's, 2 after a mistake that the user can mend, or Interrupted's."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -64,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if arguments[0] not in _VERBS:
             raise UserError(f"unknown verb {arguments[0]!r}; {did_you_mean(arguments[0], _VERBS)}")
-        module, _ = _VERBS[arguments[0]]
-        return _import(module).main(arguments) or 0
+        with heavy_imports():
+            module = import_module(_VERBS[arguments[0]][0])
+        return module.main(arguments) or 0
     except UserError as error:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"digits: error: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from digits.errors import UserError
+from digits.heavy_imports import heavy_imports
 from digits.verb_parser import VerbParser
 
 
@@ -24,10 +25,11 @@ def join(checkpoints: list[Path], output: Path) -> None:
     Its configuration is that of the first member, whose data and split it is tested on. Raises UserError where a file
     is not a checkpoint.
     """
-    import pytorch_lightning as pl  # not for --help
+    with heavy_imports():  # not for --help
+        import pytorch_lightning as pl
 
-    from digits.models import Ensemble, read_checkpoint
-    from digits.training import AtomicCheckpointIO
+        from digits.models import Ensemble, read_checkpoint
+        from digits.training import AtomicCheckpointIO
 
     if output in checkpoints:
         raise UserError(f"{output} is one of the members; give --output another name")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from digits.errors import UserError
+from digits.heavy_imports import heavy_imports
 from digits.verb_parser import VerbParser
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
     pictures = _find(options.pictures)
     if options.annotate and len(pictures) > 1 and options.annotate.suffix:
         raise UserError(f"--annotate {options.annotate} is one file for {len(pictures)} pictures; give a folder")
-    from digits.recognition import Recognizer, annotate, load_grey  # not for --help
+    with heavy_imports():  # not for --help
+        from digits.recognition import Recognizer, annotate, load_grey
 
     recognizer = Recognizer.from_checkpoint(options.checkpoint) if options.checkpoint else Recognizer.pretrained()
     found: list[tuple[str, Page]] = []

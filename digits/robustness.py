@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from digits.errors import UserError
+from digits.heavy_imports import heavy_imports
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -22,10 +23,11 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments[1:])
     if options.images < 1:
         raise UserError(f"--images is {options.images}; it must be at least 1")
-    from digits.data import default_data_dir  # not for --help
-    from digits.evaluation import measure_robustness, robustness_figure, robustness_table
-    from digits.models import load_model
-    from digits.training import write_json
+    with heavy_imports():  # not for --help
+        from digits.data import default_data_dir
+        from digits.evaluation import measure_robustness, robustness_figure, robustness_table
+        from digits.models import load_model
+        from digits.training import write_json
 
     models = [load_model(path) for path in options.checkpoints]
     names = [_name(path) for path in options.checkpoints]
