@@ -6,9 +6,8 @@ from matplotlib.figure import Figure
 
 from digits.evaluation.distortions import DISTORTIONS
 from digits.evaluation.robustness import Trial
+from digits.evaluation.style import COLOURS, MARKERS
 
-_COLOURS = ("#0b5394", "#e69138", "#38761d", "#a64d79", "#666666")
-_MARKERS = "os^Dv"
 _COLUMNS = 4
 
 
@@ -24,7 +23,7 @@ def robustness_figure(names: list[str], trials: list[Trial]) -> Figure:
         steps = [trial for trial in trials if trial.name == name]
         for number in range(len(names)):
             accuracies = [100 * trial.figures[number] for trial in steps]
-            style = {"color": _COLOURS[number % 5], "marker": _MARKERS[number % 5], "markersize": 4}
+            style = {"color": COLOURS[number % 5], "marker": MARKERS[number % 5], "markersize": 4}
             axes.plot([trial.level for trial in steps], accuracies, label=names[number], **style)
         axes.set(title=name, xlabel=DISTORTIONS[name].unit, ylim=(0, 104))
         axes.grid(color="#dddddd")
@@ -36,7 +35,7 @@ def robustness_figure(names: list[str], trials: list[Trial]) -> Figure:
     width = 0.8 / len(names)
     for number, name in enumerate(names):
         places = [place + (number - (len(names) - 1) / 2) * width for place in range(len(bars))]
-        axes.bar(places, [100 * trial.figures[number] for trial in bars], width, color=_COLOURS[number % 5], label=name)
+        axes.bar(places, [100 * trial.figures[number] for trial in bars], width, color=COLOURS[number % 5], label=name)
     axes.set(ylabel="test images read (%)", ylim=(0, 104), title="MNIST-C's corruptions, and inverted polarity")
     axes.set_xticks(range(len(bars)), [trial.name for trial in bars], rotation=40, ha="right")
     axes.grid(axis="y", color="#dddddd")

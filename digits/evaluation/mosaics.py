@@ -1,0 +1,87 @@
+"""Pictures of many digits at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from digits.evaluation.style import BLUE, ORANGE, styled
+from digits.models import Predictions
+
+_SIDE = 28
+_MOST = 500
+"""So many mistakes are drawn at most; a network that makes more has not learned to read."""
+
+
+@styled
+def mosaic_figure(
+    images: Tensor, captions: Sequence[str], title: str, columns: int, colours: Sequence[str] | None = None
+) -> Figure:
+    """Draw images ``(N, 1, 28, 28)`` uint8 in rows, each below its caption of as many lines as the longest has.
+
+    All of them stand in one axes: a grid of axes takes more than three times as long to draw.
+    """
+    lines = max((caption.count("\n") + 1 for caption in captions if caption), default=0)
+    above = 2 + 9 * lines
+    width, height = _SIDE + 10, _SIDE + above + 4
+    rows = max(-(-len(images) // columns), 1)
+    mosaic = np.zeros((rows * height, columns * width), dtype=np.uint8)
+    figure = Figure(figsize=(columns * width / 38, rows * height / 38 + 0.4))
+    axes = figure.add_subplot()
+    for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        top, left = place // columns * height + above, place % columns * width + 5
+        mosaic[top : top + _SIDE, left : left + _SIDE] = image[0]
+        colour = colours[place] if colours else "black"
+        axes.text(left + _SIDE / 2, top - 2, caption, ha="center", va="bottom", fontsize=9, color=colour)
+    axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=255)
+    axes.axis("off")
+    axes.set_title(title)
+    return figure
+
+
+def sample_digits_figure(images: Tensor, labels: Tensor, rows: int = 6) -> Figure:
+    """Draw the first ``rows`` images of each class, a column for each digit."""
+    by_class = [(labels == digit).nonzero().flatten()[:rows] for digit in range(10)]
+    shown = [number for row in zip(*(column.tolist() for column in by_class), strict=False) for number in row]
+    title = f"What it learned from: the first of {len(labels):,} training images of each digit, 0 to 9"
+    return mosaic_figure(images[shown], [""] * len(shown), title, columns=10)
+
+
+def sample_predictions_figure(images: Tensor, predictions: Predictions, count: int = 30) -> Figure:
+    """Draw test images taken at random: the truth, the answer and its confidence; mistakes in another colour."""
+    generator = torch.Generator().manual_seed(0)
+    shown = torch.randperm(len(predictions.labels), generator=generator)[:count]
+    confidences, answers = predictions.probabilities.max(dim=1)
+    captions = [f"{predictions.labels[n]}→{answers[n]}  {100 * confidences[n]:.1f} %" for n in shown]
+    colours = [BLUE if predictions.labels[n] == answers[n] else ORANGE for n in shown]
+    title = "Images taken at random: truth→answer, confidence; mistakes in orange"
+    return mosaic_figure(images[predictions.indices[shown]], captions, title, columns=10, colours=colours)
+
+
+def misclassified_figure(images: Tensor, predictions: Predictions) -> Figure:
+    """Draw every mistake, the most confident first, with the two likeliest answers."""
+    (first, second), (answers, others) = (pair.T for pair in predictions.probabilities.topk(2, dim=1))
+    wrong = (answers != predictions.labels).nonzero().flatten()
+    wrong = wrong[first[wrong].argsort(descending=True)]
+    shown = wrong[:_MOST]
+    captions = [
+        f"{predictions.labels[n]}→{answers[n]}  {100 * first[n]:.0f} %\nor {others[n]}  {100 * second[n]:.0f} %"
+        for n in shown
+    ]
+    how_many = "All" if len(shown) == len(wrong) else f"The first {_MOST} of"
+    title = f"{how_many} {len(wrong):,} mistakes, the most confident first: truth→answer, confidence, second answer"
+    return mosaic_figure(images[predictions.indices[shown]], captions, title, columns=10)
+
+
+def differences_figure(images: Tensor, labels: Tensor, answers: list[Tensor], names: list[str]) -> Figure:
+    """Draw the images that several models read differently: the truth, and what each of them answers, in order."""
+    differ = (torch.stack(answers) != answers[0]).any(dim=0).nonzero().flatten()
+    shown = differ[:_MOST]
+    captions = [f"{labels[n]}→{' '.join(str(int(answer[n])) for answer in answers)}" for n in shown]
+    how_many = "All" if len(shown) == len(differ) else f"The first {_MOST} of"
+    title = f"{how_many} {len(differ):,} images read differently: truth→answers of {', '.join(names)}"
+    return mosaic_figure(images[shown], captions, title, columns=10)
