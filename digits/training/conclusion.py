@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 
@@ -15,7 +16,9 @@ from digits.models import DigitClassifier, read_checkpoint
 from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.results import context, evaluate, write_json
 from digits.training.stopwatch import Stopwatch
-from digits.training.tensorboard import RunCurves, find_curves
+from digits.training.tensorboard import RunCurves, find_curves, show_model
+
+_PROJECTED = 2000
 
 
 def conclude(
@@ -50,6 +53,7 @@ def conclude(
         write_json(checkpoint.parent.parent / "metrics.json", figures | context(data) | {"config": config})
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
+            _show_model(curves, model, data, trainer.global_step)
         if data.is_offline:
             warnings.warn(f"these figures are for {data.digits.source!r}, not {data.source.name!r}", stacklevel=2)
     return figures
@@ -86,6 +90,17 @@ def _checkpoint_to_test(trainer: Trainer) -> Path:
     assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
     folder = Path(trainer.checkpoint_callback.dirpath)
     return folder / "best.ckpt" if (folder / "best.ckpt").exists() else folder / "last.ckpt"
+
+
+def _show_model(curves: RunCurves, model: DigitClassifier, data: DigitsDataModule, step: int) -> None:
+    """Fill TensorBoard's Graphs tab and its Projector, with up to 2,000 images that the model is judged by."""
+    if data.has_labelled_test_set:
+        assert data.digits.test is not None
+        judged, rows = data.digits.test, torch.arange(min(_PROJECTED, len(data.digits.test)))
+    else:
+        judged, rows = data.train_images(), data.validation_indices[:_PROJECTED]
+    show_model(curves, model.eval(), *judged.gather(rows), step)
+    curves.save()
 
 
 def _log_hyperparameters(logger: RunCurves, config: dict[str, Any], figures: dict[str, float]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor
 
 from digits.data import DigitsDataModule
-from digits.evaluation import confusion_matrix_figure, mistakes_figure, to_pixels
+from digits.evaluation import confusion_matrix_figure, features_of, mistakes_figure, to_pixels
 from digits.models import DigitClassifier
 
 
@@ -40,7 +42,13 @@ class RunCurves(TensorBoardLogger):
 
 
 class EvaluationPictures(Callback):
-    """After each validation, draws its confusion matrix and its most confident mistakes."""
+    """After each validation, draws its confusion matrix, its most confident mistakes and precision against recall."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        logger = find_curves(trainer)
+        if logger is not None and trainer.is_global_zero:
+            charts = {name: ["Multiline", [f"^train/{name}$", f"^val/{name}$"]] for name in ("loss", "accuracy")}
+            logger.experiment.add_custom_scalars({"training and validation": charts})
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         logger = find_curves(trainer)
@@ -54,6 +62,24 @@ class EvaluationPictures(Callback):
             pictures["mistakes"] = mistakes_figure(images, pl_module.predictions)
         for name, figure in pictures.items():
             logger.experiment.add_image(f"val/{name}", to_pixels(figure), trainer.global_step, dataformats="HWC")
+        probabilities, labels = pl_module.predictions.probabilities, pl_module.predictions.labels
+        for digit, column in enumerate(probabilities.T):
+            name = f"val_precision_recall/{digit}"
+            logger.experiment.add_pr_curve(name, labels == digit, column, trainer.global_step)
+
+
+def show_model(logger: RunCurves, model: DigitClassifier, images: Tensor, labels: Tensor, step: int) -> None:
+    """Show the model's graph, and in the Projector what its last layer is given for ``images`` ``(N, 1, 28, 28)``.
+
+    ``labels`` ``(N,)`` are the true digits; ``step`` is the optimizer step that the weights are of.
+    """
+    names = [str(label) for label in labels.tolist()]
+    thumbnails = 1 - images.float() / 255
+    logger.experiment.add_embedding(features_of(model, images), names, thumbnails, step, tag="test_digits")
+    try:
+        logger.experiment.add_graph(model, images[:1].to(model.device).float() / 255)
+    except RuntimeError as error:  # of torch.jit.trace, which cannot follow every model
+        warnings.warn(f"TensorBoard's Graphs tab stays empty: {str(error).splitlines()[0]}", stacklevel=2)
 
 
 def find_curves(trainer: Trainer) -> RunCurves | None:
