@@ -18,6 +18,7 @@ _VERBS = {
     "predict": ("digits.cli", "write a checkpoint's answers to predictions.csv"),
     "recognize": ("digits.recognize", "read the digits on photos and scans"),
     "robustness": ("digits.robustness", "compare checkpoints on distorted digits and on what is no digit"),
+    "report": ("digits.report", "write a page with pictures of a run, or one that compares several"),
     "ensemble": ("digits.join", "join checkpoints into one that answers with all of them"),
 }
 

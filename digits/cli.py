@@ -24,6 +24,7 @@ from digits.cli_errors import explain, strip_marks
 from digits.data import DigitsDataModule
 from digits.errors import UserError
 from digits.models import DigitClassifier
+from digits.reporting import write_report
 from digits.training import (
     AtomicCheckpointIO,
     EpochTable,
@@ -66,6 +67,7 @@ _NOISE = (
     r".*using the WeightAveraging callback, but loading a checkpoint outside.*",
     r".*It is recommended to use `self.log\(.*sync_dist=True\)`.*",  # every figure is already that of all processes
     r".*is not supported by the model summary.*",
+    r".*torch\.jit\.trace.* is deprecated.*",  # TensorBoard's way to a model's graph
 )
 
 
@@ -146,6 +148,12 @@ class DigitsCLI(LightningCLI):
             "--checkpoint_every_n_steps",
             type=PositiveInt | None,
             help="Save last.ckpt within epochs too, after every so many optimizer steps.",
+        )
+        parser.add_argument(
+            "--report",
+            type=bool,
+            default=True,
+            help="fit: end with the page of pictures that the verb `report` writes.",
         )
         parser.add_argument(
             "--init_from",
@@ -293,6 +301,9 @@ class DigitsCLI(LightningCLI):
         if self.trainer.is_global_zero:
             speed = f"trained in {figures['seconds']:.1f} s, {figures['images_per_second']:,} images/s"
             _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
+            if self._settings.report:
+                assert self.run is not None
+                _say(f"{write_report(self.run, self.datamodule)}")
 
     def _need_weights(self) -> None:
         if self.checkpoint is None and not self.model.is_trained:

@@ -98,7 +98,7 @@ class Workplace:
         """The final figures of a run, and its peak memory in MB."""
         runs = tempfile.mkdtemp(dir=self.folder)
         path = str(ROOT / "configs" / config)
-        _, memory = self.run("fit", "--config", path, "--runs_dir", runs, *options)
+        _, memory = self.run("fit", "--config", path, "--runs_dir", runs, "--report", "false", *options)
         (metrics,) = Path(runs).glob("*/*/metrics.json")
         return {**json.loads(metrics.read_text()), "memory": memory / 1e6}
 

@@ -41,7 +41,8 @@ def train(config: Path, seed: int, runs_dir: Path, threads: int, options: list[s
         start = ["--config", str(config), "--seed_everything", str(seed)]
         if last is not None and last.exists():
             start = ["--ckpt_path", str(last)]
-        run_digits("fit", *start, "--experiment", experiment, "--runs_dir", str(runs_dir), *options, threads=threads)
+        start += ["--experiment", experiment, "--runs_dir", str(runs_dir), "--report", "false"]
+        run_digits("fit", *start, *options, threads=threads)
         version = max((runs_dir / experiment).glob("version_*"), key=lambda path: path.stat().st_mtime)
     if not (version / "predictions.csv").exists():
         best = version / "checkpoints" / "best.ckpt"

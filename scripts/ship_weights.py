@@ -19,14 +19,14 @@ from digits.models import load_model, save_portable
 from digits.recognition import WEIGHTS
 
 _SEED = 1
-_COMMAND = ["fit", "--config", "configs/champion.yaml", "--seed_everything", str(_SEED)]
+_COMMAND = ["fit", "--config", "configs/champion.yaml", "--seed_everything", str(_SEED), "--report", "false"]
 _KEPT = ("seed", "data", "commit", "versions", "hardware", "config")
 
 
 def ship(checkpoint: Path, target: Path) -> None:
     """Write the network of a finished run to ``target``, and what the run's metrics.json says beside it."""
     metrics = json.loads((checkpoint.parents[1] / "metrics.json").read_text())
-    figures = {name: value for name, value in metrics.items() if name not in _KEPT}
+    figures = {name: value for name, value in metrics.items() if isinstance(value, int | float) and name not in _KEPT}
     about = {key: metrics[key] for key in _KEPT}
     assert about["seed"] == _SEED
     save_portable(load_model(checkpoint), target, {"command": " ".join(_COMMAND), "figures": figures, **about})

@@ -76,7 +76,7 @@ def _command(runs: Path, epochs: int, resume: bool) -> list[str]:
         *(sys.executable, "-m", "digits", "fit", "--model", "MLP", "--data.source", "uci"),
         *("--data.augmentation", "digits.data.RandomAffine", "--model.dropout", "0.1", "--data.batch_size", "64"),
         *("--checkpoint_every_n_steps", "5", "--trainer.max_epochs", str(epochs), "--runs_dir", str(runs)),
-        *("--trainer.check_val_every_n_epoch", "10", "--trainer.enable_model_summary", "false"),
+        *("--trainer.check_val_every_n_epoch", "10", "--trainer.enable_model_summary", "false", "--report", "false"),
         *("--trainer.callbacks+=EMAWeightAveraging", "--trainer.callbacks.decay=0.99"),
         "--trainer.callbacks+=scripts.torture.StepNotes",
     ]

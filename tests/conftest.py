@@ -1,9 +1,11 @@
 import os
+import shutil
 import threading
 import warnings
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from digits.__main__ import main
 
@@ -30,6 +32,19 @@ def mnist_dir():
     if folder is None:
         pytest.skip("set DIGITS_DATA_DIR to a folder that holds MNIST")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser without a window."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs Debian's chromium")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
@@ -60,7 +75,7 @@ def fit(digits):
     def run(*arguments, model="MLP", runs_dir="runs"):
         quick = ["--model", model, "--data.source", "uci", "--runs_dir", runs_dir]
         quick += ["--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
-        quick += ["--trainer.enable_model_summary", "false"]
+        quick += ["--trainer.enable_model_summary", "false", "--report", "false"]
         status, output, errors = digits("fit", *quick, *arguments)
         assert status == 0, errors
         return Path(output.strip().splitlines()[-1].rpartition(" · ")[2])

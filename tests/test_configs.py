@@ -6,6 +6,7 @@ from tests.conftest import ROOT
 RECIPES = sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
 OVERLAYS = sorted(path.name for path in (ROOT / "configs" / "hardware").glob("*.yaml"))
 ONE_STEP = ["--data.source", "uci", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"]
+ONE_STEP += ["--report", "false"]
 ON_CPU = ["--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.strategy", "auto"]
 
 

@@ -50,6 +50,7 @@ def test_figures_are_the_same_on_one_two_and_three_processes(fit):
 
 def test_two_processes_stopped_and_resumed_end_identically():
     options = ["--model", "CNN", "--data.source", "uci", "--trainer.max_epochs", "8", "--model.hidden=[16]"]
+    options += ["--report", "false"]
     options += [
         "--model.dropout=0.3",
         "--model.stages=[[8],[16]]",

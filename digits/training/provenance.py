@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy
 def provenance() -> dict[str, Any]:
     """The code, the libraries and the machine, as plain values for a JSON file."""
     return {
+        "command": _command(),
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "hardware": hardware(),
@@ -30,6 +33,13 @@ def hardware() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
     }
+
+
+def _command() -> str:
+    """What was typed to start this process."""
+    program = Path(sys.argv[0])
+    start = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*start, *sys.argv[1:]])
 
 
 def _commit() -> str | None:

@@ -25,7 +25,7 @@ CASES = {
     "accumulated": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.accumulate_grad_batches=3", "--data.batch_size=64"]),
     "bf16": ("MLP", ["--model.dropout=0.3", *ONE_CYCLE, "--trainer.precision=bf16-mixed"]),
 }
-ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1"]
+ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", "--report=false"]
 STEPS = {"mlp": [1, 3, 4, 6, 8], "accumulated": [2, 6, 12]}
 
 

@@ -41,6 +41,7 @@ def _start(machine, rank, *arguments):
     command = ["ip", "netns", "exec", machine, sys.executable, "-m", "torch.distributed.run"]
     command += ["--nnodes", "2", "--nproc_per_node", "1", "--node_rank", str(rank)]
     command += ["--master_addr", ADDRESSES["digits-a"], "--master_port", "29511", "-m", "digits", "fit", *arguments]
+    command += ["--report", "false"]
     command += ["--trainer.accelerator", "cpu", "--trainer.strategy", "ddp"]
     command += ["--trainer.devices", "1", "--trainer.num_nodes", "2"]
     environment = {**os.environ, "GLOO_SOCKET_IFNAME": f"veth-{machine[-1]}", "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,35 @@
+"""The verb ``report``: a page that shows what a run has learned, or how several compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from digits.errors import UserError
+from digits.heavy_imports import heavy_imports
+from digits.verb_parser import VerbParser
+
+_DESCRIPTION = """\
+Write RUN/report/index.html, a page that needs no other file, and each of its pictures as a PNG beside it. Several runs
+are put side by side in OUTPUT/index.html."""
+
+
+def main(arguments: list[str]) -> None:
+    """Run the verb; ``arguments`` begin with it."""
+    parser = VerbParser("report", _DESCRIPTION)
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="a run's folder, or an experiment's, which means its newest run",
+    )
+    parser.add_argument("--output", type=Path, help="for several runs; default: comparison")
+    options = parser.parse_args(arguments[1:])
+    if options.output and len(options.runs) == 1:
+        raise UserError("--output is for the page of several runs; that of one run goes to RUN/report")
+    with heavy_imports():  # not for --help
+        from digits.reporting import compare_runs, find_run, write_report
+
+    runs = [find_run(path) for path in options.runs]
+    page = write_report(runs[0]) if len(runs) == 1 else compare_runs(runs, options.output or Path("comparison"))
+    print(page)  # noqa: T201 - this is what was asked for
