@@ -32,13 +32,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--layout", default="auto", help="auto, digit (each picture shows one) or page; default: auto")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--annotate", type=Path, metavar="OUT", help="draw boxes and answers to this file, or folder")
+    parser.add_argument("--explain", type=Path, metavar="OUT", help="draw which ink spoke for each answer, likewise")
     parser.add_argument("--save-crops", type=Path, metavar="DIR", help="keep what the network saw of each digit")
     options = parser.parse_args(arguments[1:])
     pictures = _find(options.pictures)
-    if options.annotate and len(pictures) > 1 and options.annotate.suffix:
-        raise UserError(f"--annotate {options.annotate} is one file for {len(pictures)} pictures; give a folder")
+    for name, target in (("--annotate", options.annotate), ("--explain", options.explain)):
+        if target and len(pictures) > 1 and target.suffix:
+            raise UserError(f"{name} {target} is one file for {len(pictures)} pictures; give a folder")
     with heavy_imports():  # not for --help
-        from digits.recognition import Recognizer, annotate, load_grey
+        from digits.recognition import Recognizer, annotate, explain, load_grey
 
     recognizer = Recognizer.from_checkpoint(options.checkpoint) if options.checkpoint else Recognizer.pretrained()
     found: list[tuple[str, Page]] = []
@@ -48,6 +50,8 @@ def main(arguments: list[str]) -> int:
         found.append((name, page))
         if options.annotate:
             _save(annotate(grey, page), _target(options.annotate, name))
+        if options.explain and page.lines:
+            _save(explain(recognizer, page), _target(options.explain, name))
         if options.save_crops:
             _save_crops(page, options.save_crops, name)
         if options.format == "text":

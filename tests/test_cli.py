@@ -33,7 +33,7 @@ def test_fit_prints_the_test_accuracy_and_the_folder(digits):
     status, output, _ = digits(
         "fit", "--config", ROOT / "configs/mlp.yaml", "--data.source", "uci", "--trainer.max_epochs", "1"
     )
-    last = output.strip().splitlines()[-1]
+    last = output.strip().splitlines()[-2]  # before that of the report
     assert status == 0
     assert last.startswith("test accuracy ")
     assert "360 images of uci" in last

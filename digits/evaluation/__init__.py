@@ -16,6 +16,7 @@ from digits.evaluation.embedding import colour_of, embedding_figure, features_of
 from digits.evaluation.first_layer import first_layer, first_layer_figure
 from digits.evaluation.mosaics import (
     differences_figure,
+    explanation_figure,
     misclassified_figure,
     sample_digits_figure,
     sample_predictions_figure,
@@ -40,6 +41,7 @@ __all__ = [
     "curves_figure",
     "differences_figure",
     "embedding_figure",
+    "explanation_figure",
     "features_of",
     "first_layer",
     "first_layer_figure",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -21,7 +22,7 @@ _MOST = 500
 def mosaic_figure(
     images: Tensor, captions: Sequence[str], title: str, columns: int, colours: Sequence[str] | None = None
 ) -> Figure:
-    """Draw images ``(N, 1, 28, 28)`` uint8 in rows, each below its caption of as many lines as the longest has.
+    """Draw images in rows, each below its caption; ``(N, 1, 28, 28)`` uint8, ink high, or ``(N, 3, 28, 28)`` in colour.
 
     All of them stand in one axes: a grid of axes takes more than three times as long to draw.
     """
@@ -29,15 +30,16 @@ def mosaic_figure(
     above = 2 + 9 * lines
     width, height = _SIDE + 10, _SIDE + above + 4
     rows = max(-(-len(images) // columns), 1)
-    mosaic = np.zeros((rows * height, columns * width), dtype=np.uint8)
+    pictures = (255 - images if images.shape[1] == 1 else images).permute(0, 2, 3, 1).numpy()
+    mosaic = np.full((rows * height, columns * width, images.shape[1]), 255, dtype=np.uint8)
     figure = Figure(figsize=(columns * width / 38, rows * height / 38 + 0.4))
     axes = figure.add_subplot()
-    for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+    for place, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         top, left = place // columns * height + above, place % columns * width + 5
-        mosaic[top : top + _SIDE, left : left + _SIDE] = image[0]
+        mosaic[top : top + _SIDE, left : left + _SIDE] = picture
         colour = colours[place] if colours else "black"
         axes.text(left + _SIDE / 2, top - 2, caption, ha="center", va="bottom", fontsize=9, color=colour)
-    axes.imshow(mosaic, cmap="gray_r", vmin=0, vmax=255)
+    axes.imshow(mosaic, cmap="gray", vmin=0, vmax=255)
     axes.axis("off")
     axes.set_title(title)
     return figure
@@ -85,3 +87,20 @@ def differences_figure(images: Tensor, labels: Tensor, answers: list[Tensor], na
     how_many = "All" if len(shown) == len(differ) else f"The first {_MOST} of"
     title = f"{how_many} {len(differ):,} images read differently: truth→answers of {', '.join(names)}"
     return mosaic_figure(images[shown], captions, title, columns=10)
+
+
+def explanation_figure(images: Tensor, attributions: Tensor, captions: Sequence[str]) -> Figure:
+    """Draw which pixels spoke for an answer, and which against it.
+
+    ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]`` are drawn in light grey; ``attributions`` of the same shape say
+    how much each pixel adds to the answer, and colour it relative to the image's strongest.
+    """
+    strongest = attributions.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
+    strength = (attributions / strongest).clamp(-1, 1)
+    paper = 1 - 0.3 * images
+    blue, orange = (torch.tensor(to_rgb(colour)).view(1, 3, 1, 1) for colour in (BLUE, ORANGE))
+    tint = torch.where(strength > 0, blue, orange)
+    coloured = paper + strength.abs().sqrt() * (tint - paper)
+    shown = (255 * coloured).round().to(torch.uint8)
+    title = "Blue ink spoke for the answer, orange against it: answer, confidence"
+    return mosaic_figure(shown, captions, title, columns=min(10, max(len(shown), 5)))

@@ -4,6 +4,7 @@ from digits.models.base import DigitClassifier, SchedulerConfig
 from digits.models.checkpoints import build_network, load_model, read_checkpoint, read_verified
 from digits.models.cnn import CNN
 from digits.models.ensemble import Ensemble
+from digits.models.layers import Standardize
 from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
 from digits.models.portable import load_portable, save_portable
@@ -15,6 +16,7 @@ __all__ = [
     "Ensemble",
     "Predictions",
     "SchedulerConfig",
+    "Standardize",
     "build_network",
     "load_model",
     "load_portable",

@@ -1,6 +1,7 @@
 """From pictures of handwriting to digits, with a network that comes with the package."""
 
 from digits.recognition.annotation import annotate
+from digits.recognition.explanation import attribute, explain
 from digits.recognition.pictures import MAX_PIXELS, Picture, load_grey
 from digits.recognition.pretrained import WEIGHTS, load_pretrained
 from digits.recognition.recognizer import LAYOUTS, Page, Reading, Recognizer
@@ -14,6 +15,8 @@ __all__ = [
     "Reading",
     "Recognizer",
     "annotate",
+    "attribute",
+    "explain",
     "load_grey",
     "load_pretrained",
 ]

@@ -73,7 +73,7 @@ class Recognizer:
     """Reads the digits on pictures with a trained network."""
 
     def __init__(self, model: DigitClassifier) -> None:
-        self._model = model.eval()
+        self.model = model.eval()
 
     @classmethod
     def pretrained(cls) -> Recognizer:
@@ -147,7 +147,7 @@ class Recognizer:
 
     def _probabilities(self, crops: list[np.ndarray]) -> torch.Tensor:
         with torch.inference_mode():
-            return self._model(torch.from_numpy(np.stack(crops)).unsqueeze(1)).softmax(dim=1)
+            return self.model(torch.from_numpy(np.stack(crops)).unsqueeze(1)).softmax(dim=1)
 
     def _classify(self, crops: list[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> list[Reading]:
         if not crops:
