@@ -13,6 +13,8 @@ _WIDEST_STROKE = 0.2
 """Strokes are narrower than this share of the picture's shorter side."""
 _FAINTEST = 0.08
 """Ink takes at least this share of the paper's light away."""
+_DARKEST = 0.05
+"""Paper in full shadow is about so light; what is darker is not paper."""
 _AS_LIGHT = 0.85
 """What a sheet lies on is at most so light beside it."""
 _AT_EDGE = 0.3
@@ -31,13 +33,13 @@ def find_ink(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if is_light_on_dark(grey):
         grey = 1 - grey
     coarse = _coarse_paper(grey)
-    paper = np.maximum(resize(coarse, grey.shape, order=1, mode="edge"), 0.05)
+    paper = resize(coarse, grey.shape, order=1, mode="edge")
     on_sheet = resize(_sheet(coarse), grey.shape, order=0, mode="edge")
-    ink = (np.clip(1 - grey / paper, 0, 1) * on_sheet).astype(np.float32)
+    ink = (np.clip((paper - grey) / np.maximum(paper, _DARKEST), 0, 1) * on_sheet).astype(np.float32)
     smooth = ndimage.gaussian_filter(ink, 0.7)
     in_light = (smooth * paper)[on_sheet]
     grain = 1.4826 * float(np.median(np.abs(in_light - np.median(in_light))))
-    faint = np.maximum(_FAINTEST, 5 * grain / paper)
+    faint = np.maximum(_FAINTEST, 5 * grain / np.maximum(paper, _DARKEST))
     inked = smooth > faint
     labels, count = ndimage.label(inked, np.ones((3, 3)))
     darkest = np.zeros(count + 1)

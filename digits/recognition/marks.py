@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
+_MOST = 1000
+"""More are texture rather than writing, and the largest are looked at alone, so that no picture takes forever."""
 _SPECK = 0.25
 """What is smaller than this share of the usual height, either way, is no digit."""
 _FAINT = 0.4
@@ -44,7 +46,7 @@ class Mark:
 
 
 def find_marks(mask: np.ndarray, ink: np.ndarray) -> list[Mark]:
-    """The marks in a mask of ink ``(H, W)`` bool, in no order; specks, and what is far fainter than the rest, left out.
+    """The marks in a mask of ink ``(H, W)`` bool, in no order, at most 1,000; specks and what is far fainter left out.
 
     ``ink`` ``(H, W)`` says how dark each pixel is.
     """
@@ -55,6 +57,7 @@ def find_marks(mask: np.ndarray, ink: np.ndarray) -> list[Mark]:
         for number, (rows, columns) in enumerate(places, start=1)
         if rows.stop - rows.start > 2 or columns.stop - columns.start > 2
     ]
+    parts = sorted(parts, key=lambda part: part.height + part.width, reverse=True)[:_MOST]
     usual = usual_height(parts)
     parts = [part for part in parts if max(part.height, part.width) > 0.08 * usual]
     darkness = np.array([float(ink[part.place][part.strokes].mean()) for part in parts])

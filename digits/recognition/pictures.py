@@ -20,6 +20,8 @@ else:
 
 Picture = str | Path | bytes | Image.Image | np.ndarray
 MAX_PIXELS = 25_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(["HEIF"] if READS_HEIC else []))
+"""What is read; Pillow's other decoders, some of which start programs, are never asked."""
 
 
 def load_grey(picture: Picture) -> np.ndarray:
@@ -34,15 +36,19 @@ def load_grey(picture: Picture) -> np.ndarray:
         return _from_image(picture)
     name = "the picture" if isinstance(picture, bytes) else str(picture)
     try:
-        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
+        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=FORMATS) as image:
             return _from_image(image)
     except FileNotFoundError:
         raise UserError(f"{name} does not exist") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise UserError(f"{name} has too many pixels; at most {MAX_PIXELS // 1_000_000} megapixels are read") from None
+    except UnidentifiedImageError:
         if not READS_HEIC and name.lower().endswith((".heic", ".heif")):
             raise UserError(f"{name} is HEIC, for which an extra is needed: pip install 'digits[heic]'") from None
         raise UserError(f"{name} is not a picture that can be read; give JPEG, PNG, WebP, BMP, GIF or TIFF") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's decoders raise for torn files
+    except UserError:
+        raise
+    except Exception as error:  # torn files make Pillow's decoders raise every kind
         raise UserError(f"{name} cannot be read: {error}") from None
 
 

@@ -26,6 +26,8 @@ _LONGEST_SIDE = 1800
 _LEAST_CONFIDENCE = 0.5
 _WIDE = 1.1
 """A mark that is this many times as wide as high may be several digits that touch."""
+_NARROWEST = 4
+"""A piece of a cut is at least so many pixels wide."""
 _COST_OF_A_CUT = 0.1
 """By how much a cut must raise the least confidence."""
 
@@ -34,13 +36,15 @@ _COST_OF_A_CUT = 0.1
 class Reading:
     """One digit that was read.
 
-    ``box`` is left, top, right, bottom in pixels of the picture, ``runner_up`` the second answer, ``crop`` what the
-    network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected`` says that it is probably no digit.
+    ``box`` is left, top, right, bottom in pixels of the picture, ``runner_up`` the second answer, ``probabilities``
+    those of all ten digits, ``crop`` what the network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected``
+    says that it is probably no digit.
     """
 
     digit: int
     confidence: float
     runner_up: int
+    probabilities: tuple[float, ...]
     box: tuple[int, int, int, int]
     crop: np.ndarray
     rejected: bool
@@ -60,13 +64,23 @@ class Page:
         """The digits, a line each."""
         return "\n".join("".join(str(reading.digit) for reading in line) for line in self.lines)
 
-    def as_json(self, name: str) -> dict[str, Any]:
-        """What ``recognize --format json`` and the server answer."""
-        lines = [
-            [{"digit": found.digit, "confidence": round(found.confidence, 4), "box": list(found.box)} for found in line]
-            for line in self.lines
-        ]
-        return {"image": name, "width": self.width, "height": self.height, "text": self.text, "lines": lines}
+    def as_json(self, name: str, *, with_probabilities: bool = False) -> dict[str, Any]:
+        """What ``recognize --format json`` and the server answer; on demand with all ten digits' probabilities."""
+        lines = [[_as_json(reading, with_probabilities) for reading in line] for line in self.lines]
+        return {
+            "image": name,
+            "width": self.width,
+            "height": self.height,
+            "text": self.text.splitlines(),
+            "lines": lines,
+        }
+
+
+def _as_json(reading: Reading, with_probabilities: bool) -> dict[str, Any]:
+    answer = {"digit": reading.digit, "confidence": round(reading.confidence, 4), "box": list(reading.box)}
+    if with_probabilities:
+        answer["probabilities"] = [round(probability, 4) for probability in reading.probabilities]
+    return answer
 
 
 class Recognizer:
@@ -137,7 +151,7 @@ class Recognizer:
             if mark.width < _WIDE * mark.height or mark.height < 0.5 * usual:
                 separate.append(mark)
                 continue
-            most = min(6, round(mark.width / (0.5 * mark.height)))
+            most = min(6, round(mark.width / (0.5 * mark.height)), mark.width // _NARROWEST)
             ways = [[mark], *(split(mark, count) for count in range(2, most + 1))]
             crops = [_crop(piece, ink) for way in ways for piece in way]
             confidences = iter(self._probabilities(crops).amax(dim=1).tolist())
@@ -152,12 +166,11 @@ class Recognizer:
     def _classify(self, crops: list[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> list[Reading]:
         if not crops:
             return []
-        confidences, digits = self._probabilities(crops).topk(2, dim=1)
+        probabilities = self._probabilities(crops)
+        answers = probabilities.topk(2, dim=1).indices.tolist()
         return [
-            Reading(first, confidence, second, box, crop, confidence < _LEAST_CONFIDENCE)
-            for (first, second), confidence, box, crop in zip(
-                digits.tolist(), confidences[:, 0].tolist(), boxes, crops, strict=True
-            )
+            Reading(first, row[first], second, tuple(row), box, crop, row[first] < _LEAST_CONFIDENCE)
+            for (first, second), row, box, crop in zip(answers, probabilities.tolist(), boxes, crops, strict=True)
         ]
 
 
