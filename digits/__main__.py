@@ -17,6 +17,7 @@ _VERBS = {
     "test": ("digits.cli", "evaluate a checkpoint on the test images"),
     "predict": ("digits.cli", "write a checkpoint's answers to predictions.csv"),
     "recognize": ("digits.recognize", "read the digits on photos and scans"),
+    "serve": ("digits.serve", "read over HTTP, and on a page to draw on"),
     "robustness": ("digits.robustness", "compare checkpoints on distorted digits and on what is no digit"),
     "report": ("digits.report", "write a page with pictures of a run, or one that compares several"),
     "ensemble": ("digits.join", "join checkpoints into one that answers with all of them"),
