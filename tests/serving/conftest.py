@@ -37,3 +37,9 @@ def serve(tmp_path_factory):
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def service(serve):
+    """A service that runs for all tests: its process, its address and the file of its log."""
+    return serve()

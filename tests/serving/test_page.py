@@ -24,9 +24,9 @@ SEVEN = [(0.15, 0.1), (0.8, 0.1), (0.6, 0.5), (0.4, 0.95)]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
-@pytest.fixture(scope="module")
-def url(serve):
-    return serve()[1]
+@pytest.fixture
+def url(service):
+    return service[1]
 
 
 @pytest.fixture(params=SIZES)

@@ -19,11 +19,6 @@ from tests.conftest import ROOT
 from tests.recognition.pages import Page, compose
 
 
-@pytest.fixture(scope="module")
-def service(serve):
-    return serve()
-
-
 @pytest.fixture
 def client(service):
     with httpx.Client(base_url=service[1], timeout=60) as client:
@@ -107,14 +102,14 @@ def test_every_format_is_read(client, note):
 
 
 def test_many_clients_and_malformed_uploads_never_fail_the_server(service):
-    options = ["--url", service[1], "--clients", "200", "--seconds", "3", "--malformed", "500"]
+    options = ["--url", service[1], "--clients", "200", "--seconds", "2", "--malformed", "200"]
     command = [sys.executable, ROOT / "scripts" / "strain.py", *options]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     load, abuse, memory = result.stdout.splitlines()
     assert load.startswith("load: 200 clients, ")
     assert re.search(r"statuses \{200: \d+\}$", load)
     assert set(re.findall(r"(\d+):", abuse[abuse.index("{") :])) <= {"200", "413", "422"}
-    assert sum(map(int, re.findall(r": (\d+)", abuse[abuse.index("{") :]))) == 500
+    assert sum(map(int, re.findall(r": (\d+)", abuse[abuse.index("{") :]))) == 200
     assert memory.startswith("memory: ")
 
 
@@ -152,6 +147,7 @@ def test_signal_finishes_what_has_begun(serve, note):
     assert entries[-1]["path"] == "/v1/recognize"
 
 
+@pytest.mark.slow
 def test_workers_share_the_address_and_the_counts(serve, note):
     process, url, _ = serve("--workers", "2")
     for _ in range(20):
