@@ -20,6 +20,7 @@ from digits.recognition import FORMATS, LAYOUTS, Recognizer
 from digits.serving.access_log import DIGITS, AccessLog
 from digits.serving.bodies import MAX_BYTES, RefusedError, picture_of, read_body
 from digits.serving.gate import Busy, Gate
+from digits.serving.memory import read_and_give_back
 
 _PAGE = Path(__file__).parent / "page"
 _STRICT = (
@@ -89,7 +90,7 @@ def create_app(recognizer: Recognizer, gate: Gate) -> FastAPI:
             body = await read_body(request, gate)
             held = len(body)
             name, picture = picture_of(request.headers.get("content-type", ""), body)
-            found = await gate.work(recognizer.read, picture, layout)
+            found = await gate.work(read_and_give_back, recognizer, picture, layout)
         finally:
             gate.leave(held)
         DIGITS.inc(sum(map(len, found.lines)))
