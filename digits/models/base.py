@@ -134,7 +134,10 @@ class DigitClassifier(LightningModule):
         self.training_progress.reset()
 
     def _evaluate(self, batch: Batch) -> Tensor:
-        logits = self(batch.images)
+        # In fp32 even where training is in bf16: the figures are then those of the report, the exported files and
+        # `recognize`, and the same on machines whose default precisions differ.
+        with torch.autocast(self.device.type, enabled=False):
+            logits = self(batch.images)
         self.store.add(batch.indices, logits, batch.labels)
         return logits
 
