@@ -72,10 +72,10 @@ def test_boxes_and_crops(digits, picture, tmp_path):
 
 
 def test_a_checkpoint_of_ones_own(digits, fit, picture):
-    run = fit()
+    run = fit("--trainer.max_epochs", "5")
     status, output, _ = digits("recognize", picture[0], "--checkpoint", run / "checkpoints" / "best.ckpt")
-    assert status in (0, 1)
-    assert output
+    assert status == 0
+    assert "".join(output.split()).isdecimal()
 
 
 @pytest.mark.parametrize(
