@@ -8,6 +8,7 @@ from digits.evaluation.accuracy_figures import (
     confidence_interval,
     per_digit_accuracy_figure,
 )
+from digits.evaluation.answers import answer
 from digits.evaluation.calibration import fit_temperature
 from digits.evaluation.corruptions import MNIST_C
 from digits.evaluation.curves import curves_figure, validation_figure
@@ -25,6 +26,7 @@ from digits.evaluation.non_digits import non_digits
 from digits.evaluation.pictures import confusion_matrix_figure, mistakes_figure, to_pixels
 from digits.evaluation.robustness import Trial, measure_robustness, robustness_table
 from digits.evaluation.robustness_figure import robustness_figure
+from digits.evaluation.searches import horizontal_bars_figure, parallel_figure, search_history_figure
 
 __all__ = [
     "DISTORTIONS",
@@ -32,6 +34,7 @@ __all__ = [
     "Distortion",
     "Trial",
     "accuracies_figure",
+    "answer",
     "classification_report_figure",
     "classification_rows",
     "colour_of",
@@ -46,16 +49,19 @@ __all__ = [
     "first_layer",
     "first_layer_figure",
     "fit_temperature",
+    "horizontal_bars_figure",
     "map_features",
     "measure_robustness",
     "misclassified_figure",
     "mistakes_figure",
     "non_digits",
+    "parallel_figure",
     "per_digit_accuracy_figure",
     "robustness_figure",
     "robustness_table",
     "sample_digits_figure",
     "sample_predictions_figure",
+    "search_history_figure",
     "to_pixels",
     "validation_figure",
 ]

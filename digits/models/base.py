@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
@@ -91,6 +92,11 @@ class DigitClassifier(LightningModule):
             return self.compute_logits(images)
         logits = self._compute_mean_logits(images) if self.test_time_shift else self.compute_logits(images)
         return logits / self.temperature
+
+    @torch.inference_mode()
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """``(N, 10)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]``: for those who know no torch."""
+        return self.eval()(torch.from_numpy(images).to(self.device)).softmax(dim=1).numpy(force=True)
 
     def compute_logits(self, images: Tensor) -> Tensor:
         """Logits ``(B, 10)`` of the images as they are, before the temperature."""

@@ -14,7 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from digits.data import DigitImages, DigitsDataModule
 from digits.errors import UserError
+from digits.evaluation import answer
 from digits.models import DigitClassifier, Predictions, load_model
+from digits.training import data_of, tested_checkpoint
 
 
 @dataclass(frozen=True)
@@ -74,25 +76,12 @@ def read_run(folder: Path, data: DigitsDataModule | None = None) -> Run:
     with (folder / "metrics.csv").open(newline="") as file:
         epochs = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
     if data is None:
-        settings = metrics["config"]["data"] | {"augmentation": None, "offline_source": None}
-        data = DigitsDataModule(**(settings | {"source": metrics["data"]["source"]}))
-    if data.digits.fingerprint != metrics["data"]["fingerprint"]:
-        raise UserError(
-            f"the data of {folder} are other than those in {data.data_dir}; set DIGITS_DATA_DIR to where they are"
-        )
-    checkpoints = [folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
-    model = load_model(next((path for path in checkpoints if path.exists()), checkpoints[0]))
+        data = data_of(metrics)
+    model = load_model(tested_checkpoint(folder))
     split = "test" if data.has_labelled_test_set else "val"
     judged = data.digits.test if split == "test" else data.train_images()
     assert judged is not None
     indices = torch.arange(len(judged)) if split == "test" else data.validation_indices
     return Run(
-        folder, metrics, epochs, model, data.train_images(), split, judged.images, _predict(model, judged, indices)
+        folder, metrics, epochs, model, data.train_images(), split, judged.images, answer(model, judged, indices)
     )
-
-
-@torch.inference_mode()
-def _predict(model: DigitClassifier, images: DigitImages, indices: Tensor) -> Predictions:
-    batches = [(images.gather(rows)) for rows in indices.split(1000)]
-    logits = torch.cat([model(batch.float() / 255) for batch, _ in batches])
-    return Predictions(indices, logits, torch.cat([labels for _, labels in batches]))

@@ -7,17 +7,19 @@ from digits.training.conclusion import conclude, describe, flatten
 from digits.training.epoch_loop import Trainer
 from digits.training.interruption import StopOnSignal
 from digits.training.new_settings import TakeUpNewSettings
+from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
 from digits.training.run_config import RunConfig, plain
-from digits.training.runs import claim_run, find_checkpoint, open_checkpoint, run_of
+from digits.training.runs import claim_run, data_of, find_checkpoint, open_checkpoint, run_of, tested_checkpoint
 from digits.training.stopwatch import Stopwatch
 from digits.training.table import EpochTable
 from digits.training.tensorboard import EvaluationPictures, RunCurves, find_curves
 
 __all__ = [
+    "PARENT",
     "AtomicCheckpointIO",
     "EpochTable",
     "EvaluationPictures",
@@ -28,6 +30,7 @@ __all__ = [
     "SaveLastEpoch",
     "SeedEachBatch",
     "StopOnSignal",
+    "StopWithParent",
     "Stopwatch",
     "TakeUpNewSettings",
     "Trainer",
@@ -35,6 +38,7 @@ __all__ = [
     "claim_run",
     "conclude",
     "context",
+    "data_of",
     "default_precision",
     "describe",
     "evaluate",
@@ -47,6 +51,7 @@ __all__ = [
     "plain",
     "refusal",
     "run_of",
+    "tested_checkpoint",
     "write_json",
     "write_predictions",
     "write_submission",

@@ -15,6 +15,7 @@ from digits.evaluation import fit_temperature
 from digits.models import DigitClassifier, read_checkpoint
 from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.results import context, evaluate, write_json
+from digits.training.runs import tested_checkpoint
 from digits.training.stopwatch import Stopwatch
 from digits.training.tensorboard import RunCurves, find_curves, show_model
 
@@ -53,7 +54,7 @@ def conclude(
         write_json(checkpoint.parent.parent / "metrics.json", figures | context(data) | {"config": config})
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
-            _show_model(curves, model, data, trainer.global_step)
+            _show_model(curves, model, data, trainer.global_step, shows_test="test/accuracy" in figures)
         if data.is_offline:
             warnings.warn(f"these figures are for {data.digits.source!r}, not {data.source.name!r}", stacklevel=2)
     return figures
@@ -89,12 +90,14 @@ def _checkpoint_to_test(trainer: Trainer) -> Path:
     """``best.ckpt``, or ``last.ckpt`` of a run without validation."""
     assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
     folder = Path(trainer.checkpoint_callback.dirpath)
-    return folder / "best.ckpt" if (folder / "best.ckpt").exists() else folder / "last.ckpt"
+    return tested_checkpoint(folder.parent)
 
 
-def _show_model(curves: RunCurves, model: DigitClassifier, data: DigitsDataModule, step: int) -> None:
+def _show_model(
+    curves: RunCurves, model: DigitClassifier, data: DigitsDataModule, step: int, *, shows_test: bool
+) -> None:
     """Fill TensorBoard's Graphs tab and its Projector, with up to 2,000 images that the model is judged by."""
-    if data.has_labelled_test_set:
+    if shows_test:
         assert data.digits.test is not None
         judged, rows = data.digits.test, torch.arange(min(_PROJECTED, len(data.digits.test)))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +44,18 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def write_predictions(path: Path, predictions: Predictions, names: tuple[str, ...] | None) -> None:
-    """Write predictions.csv: index, label (predicted), confidence, p0…p9, and the file's name where there is one."""
+def write_predictions(path: Path, predictions: Predictions, **more: Sequence[Any]) -> None:
+    """Write predictions.csv: index, label (predicted), confidence, p0…p9, and columns with ``more`` for each image."""
     probabilities = predictions.probabilities
     confidences, answers = probabilities.max(dim=1)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["index", "label", "confidence", *(f"p{digit}" for digit in range(10)), *(["file"] if names else [])]
-        )
-        for index, answer, confidence, row in zip(
-            predictions.indices.tolist(), answers.tolist(), confidences.tolist(), probabilities.tolist(), strict=True
-        ):
+        writer.writerow(["index", "label", "confidence", *(f"p{digit}" for digit in range(10)), *more])
+        columns = (predictions.indices, answers, confidences, probabilities)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for (index, answer, confidence, row), *rest in zip(rows, *more.values(), strict=True):
             rounded = [f"{value:.6f}" for value in (confidence, *row)]
-            writer.writerow([index, answer, *rounded, *([names[index]] if names else [])])
+            writer.writerow([index, answer, *rounded, *rest])
 
 
 def write_submission(path: Path, predictions: Predictions) -> None:

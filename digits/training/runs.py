@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from digits.data import DigitsDataModule
 from digits.errors import UserError, did_you_mean
 from digits.models import read_checkpoint
 
@@ -79,3 +80,23 @@ def run_of(checkpoint: Path) -> Path | None:
     """The folder of the run that a checkpoint lies in, or None for a checkpoint on its own."""
     folder = checkpoint.resolve().parent
     return folder.parent if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file() else None
+
+
+def tested_checkpoint(run: Path) -> Path:
+    """The checkpoint that a run's figures are of: ``best.ckpt``, or ``last.ckpt`` of a run without validation."""
+    best = run / "checkpoints" / "best.ckpt"
+    return best if best.exists() else best.with_name("last.ckpt")
+
+
+def data_of(metrics: dict[str, Any]) -> DigitsDataModule:
+    """The data that a run was trained on, as its metrics.json names them, for looking at what it answers.
+
+    Raises UserError where the data here are others.
+    """
+    settings = metrics["config"]["data"] | {"augmentation": None, "offline_source": None}
+    data = DigitsDataModule(**(settings | {"source": metrics["data"]["source"]}))
+    if data.digits.fingerprint != metrics["data"]["fingerprint"]:
+        raise UserError(
+            f"the run's data are other than those in {data.data_dir}; set DIGITS_DATA_DIR to where they are"
+        )
+    return data
