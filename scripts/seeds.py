@@ -14,17 +14,18 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import statistics
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scipy.stats import binomtest, ttest_ind
 
 from digits.data import default_data_dir, find_source
+from digits.errors import Interrupted, UserError
+from digits.search import Launcher, RunFailedError
+from digits.training import tested_checkpoint
 
 ROOT = Path(__file__).parents[1]
 # Test images of MNIST whose labels people dispute (Northcutt et al. 2021): wrong, neither, or undecided.
@@ -32,32 +33,16 @@ DISPUTED = {947, 1621, 1901, 2462, 2597, 3558, 5937, 6651, 6783, 9729, 2654, 352
 _FIGURES = ("test/accuracy", "test/loss", "test/ece", "test/coverage_at_0.999", "seconds", "images_per_second")
 
 
-def train(config: Path, seed: int, runs_dir: Path, threads: int, options: list[str]) -> Path:
-    """The folder of the finished run with that seed; trained, resumed or found."""
+def train(config: Path, seed: int, runs_dir: Path, launcher: Launcher, options: list[str]) -> Path:
+    """The folder of the finished run with that seed, and with its predictions; trained, resumed or found."""
     experiment = f"{config.stem}-seed-{seed}"
-    version = max((runs_dir / experiment).glob("version_*"), key=lambda path: path.stat().st_mtime, default=None)
-    if version is None or not (version / "metrics.json").exists():
-        last = None if version is None else version / "checkpoints" / "last.ckpt"
-        start = ["--config", str(config), "--seed_everything", str(seed)]
-        if last is not None and last.exists():
-            start = ["--ckpt_path", str(last)]
-        start += ["--experiment", experiment, "--runs_dir", str(runs_dir), "--report", "false"]
-        run_digits("fit", *start, *options, threads=threads)
-        version = max((runs_dir / experiment).glob("version_*"), key=lambda path: path.stat().st_mtime)
-    if not (version / "predictions.csv").exists():
-        best = version / "checkpoints" / "best.ckpt"
-        checkpoint = best if best.exists() else best.with_name("last.ckpt")
-        run_digits("predict", "--ckpt_path", str(checkpoint), threads=threads)
-    return version
-
-
-def run_digits(*arguments: str, threads: int) -> None:
-    """Run the command line; its log comes out where it fails."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "digits", *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{result.stdout}{result.stderr}")
+    arguments = ["--config", str(config), "--seed_everything", str(seed), *options]
+    arguments += ["--trainer.callbacks+=digits.training.StopWithParent"]
+    run = launcher.fit(runs_dir, experiment, arguments)
+    if not (run / "predictions.csv").exists():
+        checkpoint = tested_checkpoint(run)
+        launcher.run("predict", "--ckpt_path", str(checkpoint), log=run.parent / "log.txt")
+    return run
 
 
 def collect(run: Path, seed: int) -> dict[str, Any]:
@@ -122,16 +107,16 @@ def main() -> None:
     parser.add_argument("--runs_dir", type=Path, default=Path("runs"))
     parser.add_argument("--results", type=Path, default=ROOT / "scripts" / "results")
     options, for_fit = parser.parse_known_args()
-    threads = max(1, len(os.sched_getaffinity(0)) // options.jobs)
+    launcher = Launcher(options.jobs)
     path = options.results / f"{options.config.stem}.json"
 
     def one(seed: int) -> dict[str, Any]:
-        found = collect(train(options.config, seed, options.runs_dir, threads, for_fit), seed)
+        found = collect(train(options.config, seed, options.runs_dir, launcher, for_fit), seed)
         print(f"seed {seed}: {100 * found['test/accuracy']:.2f} %, {found['seconds']:.1f} s", flush=True)
         return found
 
-    with ThreadPoolExecutor(options.jobs) as pool:
-        runs = list(pool.map(one, range(1, options.seeds + 1)))
+    tasks = [partial(one, seed) for seed in range(1, options.seeds + 1)]
+    runs = launcher.each(tasks, "the same command keeps the finished seeds and goes on with the others")
     path.parent.mkdir(parents=True, exist_ok=True)
     command = f"python scripts/seeds.py --config {options.config} --seeds {options.seeds} --jobs {options.jobs}"
     lines = ",\n".join(f"  {json.dumps(run)}" for run in runs)  # a seed a line
@@ -142,4 +127,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (UserError, RunFailedError) as error:
+        sys.exit(f"seeds.py: error: {error}")
+    except Interrupted as interruption:
+        print(f"seeds.py: {interruption}", file=sys.stderr)
+        sys.exit(interruption.status)

@@ -1,0 +1,30 @@
+"""What a command line of ``fit`` means, without acting on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from digits.cli import DigitsCLI
+from digits.training import plain
+
+
+class _Settings(DigitsCLI):
+    """Parses and checks, and nothing else."""
+
+    def _set_seed(self) -> None:
+        """Nothing is drawn."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing is built."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing is run."""
+
+
+def resolve(arguments: list[str]) -> dict[str, Any]:
+    """The whole configuration that ``fit`` would take from ``arguments``, which do not begin with the verb.
+
+    Raises UserError where fit would refuse to parse them.
+    """
+    settings = _Settings(["fit", *arguments])
+    return plain(settings._parser("fit"), settings._settings)
