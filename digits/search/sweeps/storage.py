@@ -1,0 +1,61 @@
+"""Where a study lives: a journal file, on a disk that all machines see, or a database."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from digits.errors import UserError, did_you_mean
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=ExperimentalWarning)  # Optuna's word for parts that are years old
+SAMPLERS = ("tpe", "random", "grid")
+PRUNERS = ("median", "none")
+_FIRST_UNPRUNED = 5
+"""So many trials run to their end before any is compared with them."""
+
+
+def open_storage(place: str) -> BaseStorage:
+    """The journal file at a path, or the database of a URL; raises UserError where it cannot be had."""
+    if "://" not in place:
+        path = Path(place)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(place))
+        except OSError as error:
+            raise UserError(f"cannot keep the study in {path}: {error.strerror}; give another --storage") from None
+    kind = place.partition("://")[0]
+    if kind == "postgresql":  # whose usual driver is not the one that comes with the extra
+        place = place.replace("postgresql://", "postgresql+psycopg://", 1)
+    try:
+        return RDBStorage(place, engine_kwargs={"pool_pre_ping": True})
+    except ImportError as error:
+        raise UserError(f"a {kind} storage needs its driver, {error.name or error}: pip install it") from None
+    except (ArgumentError, SQLAlchemyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the {kind} storage cannot be opened: {reason}; check the URL of --storage") from None
+
+
+def sampler_named(name: str, seed: int) -> BaseSampler:
+    """Optuna's sampler; ``grid`` puts its points into the queue itself, and what it leaves open is random."""
+    if name not in SAMPLERS:
+        raise UserError(f"unknown sampler {name!r}; {did_you_mean(name, SAMPLERS)}")
+    if name == "tpe":
+        # Trials that run count as bad ones, so that several processes do not all try the same place.
+        return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    return RandomSampler(seed=seed)
+
+
+def pruner_named(name: str) -> BasePruner:
+    """Optuna's pruner; the median of the others at the same epoch is what a trial has to reach."""
+    if name not in PRUNERS:
+        raise UserError(f"unknown pruner {name!r}; {did_you_mean(name, PRUNERS)}")
+    return NopPruner() if name == "none" else MedianPruner(n_startup_trials=_FIRST_UNPRUNED, n_warmup_steps=1)
