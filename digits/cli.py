@@ -24,6 +24,7 @@ from digits.cli_errors import explain, strip_marks
 from digits.data import DigitsDataModule
 from digits.errors import UserError
 from digits.models import DigitClassifier
+from digits.onnx_network import OnnxNetwork
 from digits.reporting import write_report
 from digits.training import (
     AtomicCheckpointIO,
@@ -117,6 +118,7 @@ class DigitsCLI(LightningCLI):
     def __init__(self, arguments: list[str]) -> None:
         self.verb = arguments[0]
         self.checkpoint: Path | None = None
+        self.named: str | None = None
         self.resumed: dict[str, Any] | None = None
         self.run: Path | None = None
         self.changed: list[str] = []
@@ -177,10 +179,20 @@ class DigitsCLI(LightningCLI):
         self.experiment = known.experiment or (_experiment_of(Path(known.config[0])) if known.config else None)
         if known.ckpt_path is None:
             return arguments
+        if known.ckpt_path.endswith(".onnx"):
+            return self._with_onnx(known.ckpt_path, arguments)
         self.checkpoint, self.resumed = open_checkpoint(known.ckpt_path, Path(known.runs_dir), self.experiment)
         self.run = run_of(self.checkpoint)
         config = yaml.safe_dump(self.resumed["digits_config"])
         return [self.verb, "--config", config, *arguments[1:]]
+
+    def _with_onnx(self, path: str, arguments: list[str]) -> list[str]:
+        """Let the network of an ONNX file answer, on the data that it was trained with where no others are named."""
+        self.named = path
+        about = OnnxNetwork(Path(path)).about
+        model = {"model": {"class_path": "digits.models.OnnxModel", "init_args": {"path": path}}}
+        data = {"data": about["config"]["data"]}
+        return [self.verb, "--config", yaml.safe_dump(data), *arguments[1:], "--config", yaml.safe_dump(model)]
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)
@@ -325,7 +337,7 @@ class DigitsCLI(LightningCLI):
         if self.run is not None and split == "test":
             path = self.run / f"test-{self.datamodule.digits.source}.json"
             write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
-        _say(f"{describe(figures, self.datamodule)} · {self.checkpoint or type(self.model).__name__}")
+        _say(f"{describe(figures, self.datamodule)} · {self.checkpoint or self.named or type(self.model).__name__}")
 
     def predict(self, **_: Any) -> None:
         self._need_weights()
@@ -342,7 +354,8 @@ class DigitsCLI(LightningCLI):
         assert predictions is not None
         assert test is not None
         folder = self.run or Path()
-        write_predictions(folder / "predictions.csv", predictions, test.names)
+        files = {} if test.names is None else {"file": test.names}
+        write_predictions(folder / "predictions.csv", predictions, **files)
         written = [folder / "predictions.csv"]
         if self.datamodule.digits.source == "csv":
             write_submission(folder / "submission.csv", predictions)

@@ -28,7 +28,9 @@ def main(arguments: list[str]) -> int:
     """Run the verb; ``arguments`` begin with it. The exit status: 1 where a picture shows no digit."""
     parser = VerbParser("recognize", _DESCRIPTION)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE")
-    parser.add_argument("--checkpoint", type=Path, help="a checkpoint of fit; default: the network that comes along")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="of fit, or an export's .onnx; default: the network that comes along"
+    )
     parser.add_argument("--layout", default="auto", help="auto, digit (each picture shows one) or page; default: auto")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--annotate", type=Path, metavar="OUT", help="draw boxes and answers to this file, or folder")
@@ -40,7 +42,7 @@ def main(arguments: list[str]) -> int:
         if target and len(pictures) > 1 and target.suffix:
             raise UserError(f"{name} {target} is one file for {len(pictures)} pictures; give a folder")
     with heavy_imports():  # not for --help
-        from digits.recognition import Recognizer, annotate, explain, load_grey
+        from digits.recognition import Recognizer, annotate, load_grey
 
     recognizer = Recognizer.from_checkpoint(options.checkpoint) if options.checkpoint else Recognizer.pretrained()
     found: list[tuple[str, Page]] = []
@@ -51,6 +53,8 @@ def main(arguments: list[str]) -> int:
         if options.annotate:
             _save(annotate(grey, page), _target(options.annotate, name))
         if options.explain and page.lines:
+            from digits.recognition import explain
+
             _save(explain(recognizer, page), _target(options.explain, name))
         if options.save_crops:
             _save_crops(page, options.save_crops, name)

@@ -26,10 +26,10 @@ def main(arguments: list[str]) -> None:
     with heavy_imports():  # not for --help
         from digits.data import default_data_dir
         from digits.evaluation import measure_robustness, robustness_figure, robustness_table
-        from digits.models import load_model
+        from digits.models import open_model
         from digits.training import write_json
 
-    models = [load_model(path) for path in options.checkpoints]
+    models = [open_model(path) for path in options.checkpoints]
     names = [_name(path) for path in options.checkpoints]
     trials = measure_robustness(models, options.data_dir or default_data_dir(), options.images)
     print(robustness_table(names, trials))  # noqa: T201 - this is what was asked for

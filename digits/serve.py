@@ -16,7 +16,9 @@ it; the default is this machine alone."""
 def main(arguments: list[str]) -> None:
     """Run the verb; ``arguments`` begin with it."""
     parser = VerbParser("serve", _DESCRIPTION)
-    parser.add_argument("--checkpoint", type=Path, help="a checkpoint of fit; default: the network that comes along")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="of fit, or an export's .onnx; default: the network that comes along"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0 for any that is free")
     parser.add_argument("--workers", type=int, default=1, help="processes; default: 1")

@@ -1,12 +1,14 @@
 """Recognizers: one file a family, on one shared LightningModule."""
 
 from digits.models.base import DigitClassifier, SchedulerConfig
-from digits.models.checkpoints import build_network, load_model, read_checkpoint, read_verified
+from digits.models.checkpoints import build_network, describe_network, load_model, read_checkpoint, read_verified
 from digits.models.cnn import CNN
 from digits.models.ensemble import Ensemble
+from digits.models.files import open_model
 from digits.models.layers import Standardize
 from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
+from digits.models.onnx_model import OnnxModel
 from digits.models.portable import load_portable, save_portable
 
 __all__ = [
@@ -14,12 +16,15 @@ __all__ = [
     "MLP",
     "DigitClassifier",
     "Ensemble",
+    "OnnxModel",
     "Predictions",
     "SchedulerConfig",
     "Standardize",
     "build_network",
+    "describe_network",
     "load_model",
     "load_portable",
+    "open_model",
     "read_checkpoint",
     "read_verified",
     "save_portable",

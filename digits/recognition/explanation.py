@@ -19,10 +19,12 @@ _STEPS = 64
 def explain(recognizer: Recognizer, page: Page) -> Image.Image:
     """Draw, for each digit of a page, which ink spoke for the answer and which against it.
 
-    Raises UserError where Captum is not installed.
+    Raises UserError where Captum is not installed, or the network is not in torch.
     """
     from digits.evaluation import explanation_figure, to_pixels  # not for each reading
 
+    if not isinstance(recognizer.model, DigitClassifier):
+        raise UserError("explaining needs a network in torch; give a checkpoint instead of an .onnx file")
     readings = [reading for line in page.lines for reading in line]
     crops = torch.from_numpy(np.stack([reading.crop for reading in readings])).unsqueeze(1)
     digits = torch.tensor([reading.digit for reading in readings])

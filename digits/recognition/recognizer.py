@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from PIL import Image
 from scipy import ndimage
 
 from digits.errors import UserError
-from digits.models import DigitClassifier, load_model
+from digits.onnx_network import OnnxNetwork
 from digits.recognition.crops import center
 from digits.recognition.ink import find_ink, is_light_on_dark
 from digits.recognition.marks import Mark, find_marks, in_lines, join, line_angle, split, usual_height
 from digits.recognition.pictures import Picture, load_grey
-from digits.recognition.pretrained import load_pretrained
 from digits.recognition.rules import erase_rules, rule_angle
 
 LAYOUTS = ("auto", "digit", "page")
@@ -83,21 +81,43 @@ def _as_json(reading: Reading, with_probabilities: bool) -> dict[str, Any]:
     return answer
 
 
+class Network(Protocol):
+    """What a Recognizer reads with: a model in torch, or an ``OnnxNetwork``, which needs no torch."""
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """``(N, 10)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]``, ink high."""
+        ...
+
+
 class Recognizer:
     """Reads the digits on pictures with a trained network."""
 
-    def __init__(self, model: DigitClassifier) -> None:
-        self.model = model.eval()
+    def __init__(self, model: Network) -> None:
+        self.model = model
 
     @classmethod
     def pretrained(cls) -> Recognizer:
-        """With the network that comes with the package."""
+        """With the network that comes with the package; raises UserError where torch is not installed."""
+        try:
+            from digits.recognition.pretrained import load_pretrained
+        except ModuleNotFoundError as error:
+            raise UserError(f"the network that comes along needs {error.name}; give an .onnx file instead") from None
         return cls(load_pretrained())
 
     @classmethod
-    def from_checkpoint(cls, path: str | Path) -> Recognizer:
-        """With a network that ``fit`` trained; raises UserError where the file is none."""
-        return cls(load_model(Path(path)))
+    def from_checkpoint(cls, path: str | Path, threads: int | None = None) -> Recognizer:
+        """With a network that ``fit`` trained or ``export`` wrote; only the latter's .onnx needs no torch.
+
+        ``threads`` limits what an .onnx uses; torch has a setting of its own. Raises UserError where the file is none.
+        """
+        path = Path(path)
+        if path.suffix == ".onnx":
+            return cls(OnnxNetwork(path, threads))
+        try:
+            from digits.models import open_model
+        except ModuleNotFoundError as error:
+            raise UserError(f"{path} needs {error.name}; give an .onnx file instead") from None
+        return cls(open_model(path))
 
     def read(self, picture: Picture, layout: str = "auto") -> Page:
         """Read a picture: a path, the bytes of a file, a Pillow image, or an array.
@@ -154,20 +174,19 @@ class Recognizer:
             most = min(6, round(mark.width / (0.5 * mark.height)), mark.width // _NARROWEST)
             ways = [[mark], *(split(mark, count) for count in range(2, most + 1))]
             crops = [_crop(piece, ink) for way in ways for piece in way]
-            confidences = iter(self._probabilities(crops).amax(dim=1).tolist())
+            confidences = iter(self._probabilities(crops).max(axis=1).tolist())
             scores = [min(next(confidences) for _ in way) - _COST_OF_A_CUT * (len(way) - 1) for way in ways]
             separate += ways[int(np.argmax(scores))]
         return separate
 
-    def _probabilities(self, crops: list[np.ndarray]) -> torch.Tensor:
-        with torch.inference_mode():
-            return self.model(torch.from_numpy(np.stack(crops)).unsqueeze(1)).softmax(dim=1)
+    def _probabilities(self, crops: list[np.ndarray]) -> np.ndarray:
+        return self.model.probabilities(np.stack(crops)[:, None])
 
     def _classify(self, crops: list[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> list[Reading]:
         if not crops:
             return []
         probabilities = self._probabilities(crops)
-        answers = probabilities.topk(2, dim=1).indices.tolist()
+        answers = probabilities.argsort(axis=1)[:, :-3:-1].tolist()
         return [
             Reading(first, row[first], second, tuple(row), box, crop, row[first] < _LEAST_CONFIDENCE)
             for (first, second), row, box, crop in zip(answers, probabilities.tolist(), boxes, crops, strict=True)

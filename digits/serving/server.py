@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
-import torch
 import uvicorn
 from fastapi import FastAPI
 
@@ -58,11 +58,12 @@ def make_app() -> FastAPI:
     from digits.serving.app import create_app  # counts requests from its import on, in the folder that `run` names
     from digits.serving.gate import Gate
 
-    torch.set_num_threads(int(os.environ[_THREADS]))
-    checkpoint = os.environ.get(_CHECKPOINT)
-    recognizer = _make_recognizer(Path(checkpoint) if checkpoint else None)
+    threads, checkpoint = int(os.environ[_THREADS]), os.environ.get(_CHECKPOINT)
+    recognizer = _make_recognizer(Path(checkpoint) if checkpoint else None, threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
     return create_app(recognizer, Gate(_MOST_REQUESTS, _MOST_BYTES, _READERS, _SECONDS))
 
 
-def _make_recognizer(checkpoint: Path | None) -> Recognizer:
-    return Recognizer.from_checkpoint(checkpoint) if checkpoint else Recognizer.pretrained()
+def _make_recognizer(checkpoint: Path | None, threads: int | None = None) -> Recognizer:
+    return Recognizer.from_checkpoint(checkpoint, threads) if checkpoint else Recognizer.pretrained()
