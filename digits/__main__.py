@@ -20,6 +20,9 @@ _VERBS = {
     "serve": ("digits.serve", "read over HTTP, and on a page to draw on"),
     "robustness": ("digits.robustness", "compare checkpoints on distorted digits and on what is no digit"),
     "report": ("digits.report", "write a page with pictures of a run, or one that compares several"),
+    "crossval": ("digits.crossval", "train and validate a recipe on k folds"),
+    "sweep": ("digits.sweep", "search for better settings of a recipe, with any number of processes"),
+    "export": ("digits.export", "write a network as ONNX, int8, a torch program or plain weights"),
     "ensemble": ("digits.join", "join checkpoints into one that answers with all of them"),
 }
 

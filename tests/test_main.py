@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+WITHOUT_MODEL = ["recognize", "serve", "robustness", "report", "crossval", "sweep", "export", "ensemble"]
+
 
 def test_help_lists_every_verb_without_importing_torch():
     program = (
@@ -11,7 +13,7 @@ def test_help_lists_every_verb_without_importing_torch():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    for verb in ("fit", "validate", "test", "predict", "recognize", "robustness", "ensemble"):
+    for verb in ("fit", "validate", "test", "predict", *WITHOUT_MODEL):
         assert f"\n  {verb}" in result.stdout
 
 
@@ -29,7 +31,7 @@ def test_help_of_a_verb(digits, verb, capfd):
     assert "--data.batch_size" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["recognize", "robustness", "ensemble"])
+@pytest.mark.parametrize("verb", WITHOUT_MODEL)
 def test_help_that_needs_no_model_waits_for_nothing(verb):
     program = (
         "import sys; from digits.__main__ import main\n"
