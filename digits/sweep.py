@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 import threading
@@ -23,24 +24,7 @@ of processes that were killed are repeated, and none is counted twice. Ends with
 
 def main(arguments: list[str]) -> None:
     """Run the verb; ``arguments`` begin with it."""
-    parser = VerbParser("sweep", _DESCRIPTION)
-    parser.add_argument("--config", "-c", type=Path, required=True, help="the recipe")
-    parser.add_argument("--space", type=Path, required=True, help="what may be what")
-    parser.add_argument("--trials", type=int, metavar="N", help="how many trials the study shall have in all")
-    parser.add_argument("--minutes", type=float, help="begin no trial after so long")
-    parser.add_argument("--sampler", default="tpe", help="tpe, random, or grid for every point; default: tpe")
-    parser.add_argument("--pruner", default="median", help="median, or none to train all to the end; default: median")
-    parser.add_argument("--folds", type=int, metavar="K", help="judge each trial by cross-validation on K folds")
-    parser.add_argument("--jobs", type=int, default=1, help="trials at once, which share the cores; default: 1")
-    parser.add_argument("--storage", help="a file, or a database's URL; default: study.journal in the sweep's folder")
-    parser.add_argument("--study", help="name of the study and of its folder; default: <recipe>-sweep")
-    parser.add_argument("--seed", type=int, default=0, help="of what the sampler draws; default: 0")
-    parser.add_argument("--runs_dir", type=Path, default=Path("runs"), help="default: runs")
-    options, for_fit = parser.parse_known_args(arguments[1:])
-    for name, least in (("trials", 1), ("jobs", 1), ("folds", 2)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise UserError(f"--{name} is {value}; it must be at least {least}")
+    options, for_fit = _parse(arguments)
     with heavy_imports():  # not for --help
         try:
             from digits.search import sweeps
@@ -60,25 +44,26 @@ def main(arguments: list[str]) -> None:
             resolve([*for_fit, *sweeps.flags(chosen)])
         except UserError as error:
             raise UserError(f"{options.space} does not fit {options.config}: {error}") from None
+    sampler = sweeps.sampler_named(options.sampler, options.seed)
+    sweeps.pruner_named(options.pruner)  # before the first trial asks for it
     name = options.study or f"{config['experiment']}-sweep"
     folder = options.runs_dir / name
-    folder.mkdir(parents=True, exist_ok=True)
     place = options.storage or str(folder / "study.journal")
-    storage = sweeps.open_storage(place)
-    sweeps.pruner_named(options.pruner)
     purpose = {"space": options.space.read_text(), "config": config, "folds": options.folds}
-    study = sweeps.open_study(name, storage, sweeps.sampler_named(options.sampler, options.seed), purpose)
+    study = sweeps.open_study(name, sweeps.open_storage(place), sampler, purpose)
+    folder.mkdir(parents=True, exist_ok=True)
     wanted = options.trials if points is None else min(options.trials or len(points), len(points))
     if points is not None:
         _say(f"grid of {len(points)} points")
-    _say(f"study {name}: {_done(study)} trials so far{f' of {wanted}' if wanted else ''} · {folder}")
+    done = sum(map(sweeps.counted, study.get_trials()))
+    _say(f"study {name}: {done} trials so far{f' of {wanted}' if wanted else ''} · {folder}")
 
     sweep = sweeps.Sweep(for_fit, folder, place, name, options.pruner, options.folds)
     launcher = Launcher(options.jobs)
     seconds = None if options.minutes is None else 60 * options.minutes
     turns = sweeps.Turns(study, wanted, points, partial(sweeps.suggest, space=space), seconds)
     lock = threading.Lock()
-    with tqdm(total=wanted, initial=_done(study), unit="trial", disable=None, file=sys.stderr) as bar:
+    with tqdm(total=wanted, initial=done, unit="trial", disable=None, file=sys.stderr) as bar:
 
         def said(line: str) -> None:
             with lock:
@@ -102,15 +87,32 @@ def main(arguments: list[str]) -> None:
     sweeps.write_best(folder / "best.yaml", found, best.value, command)
     sweeps.write_plots(folder, study)
     _say(
-        f"{_done(study)} trials; the best, number {sweeps.number_of(best)}, reads {100 * best.value:.2f} % of the "
+        f"{len(rows)} trials; the best, number {sweeps.number_of(best)}, reads {100 * best.value:.2f} % of the "
         f"validation images · {folder / 'best.yaml'}"
     )
 
 
-def _done(study: object) -> int:
-    from digits.search.sweeps import counted
-
-    return sum(map(counted, study.get_trials(deepcopy=False)))  # type: ignore[attr-defined]
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The verb's own options, and those that are fit's."""
+    parser = VerbParser("sweep", _DESCRIPTION)
+    parser.add_argument("--config", "-c", type=Path, required=True, help="the recipe")
+    parser.add_argument("--space", type=Path, required=True, help="what may be what")
+    parser.add_argument("--trials", type=int, metavar="N", help="how many trials the study shall have in all")
+    parser.add_argument("--minutes", type=float, help="begin no trial after so long")
+    parser.add_argument("--sampler", default="tpe", help="tpe, random, or grid for every point; default: tpe")
+    parser.add_argument("--pruner", default="median", help="median, or none to train all to the end; default: median")
+    parser.add_argument("--folds", type=int, metavar="K", help="judge each trial by cross-validation on K folds")
+    parser.add_argument("--jobs", type=int, default=1, help="trials at once, which share the cores; default: 1")
+    parser.add_argument("--storage", help="a file, or a database's URL; default: study.journal in the sweep's folder")
+    parser.add_argument("--study", help="name of the study and of its folder; default: <recipe>-sweep")
+    parser.add_argument("--seed", type=int, default=0, help="of what the sampler draws; default: 0")
+    parser.add_argument("--runs_dir", type=Path, default=Path("runs"), help="default: runs")
+    options, for_fit = parser.parse_known_args(arguments[1:])
+    for name, least in (("trials", 1), ("jobs", 1), ("folds", 2)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name} is {value}; it must be at least {least}")
+    return options, for_fit
 
 
 def _without_storage(arguments: list[str]) -> list[str]:

@@ -21,8 +21,12 @@ from digits.search.launcher import Launcher
 from digits.training import claim_run, data_of, tested_checkpoint, write_json, write_predictions
 
 _SETTINGS, _RESULT = "settings.json", "crossval.json"
-FIT_OPTIONS = ("--trainer.limit_test_batches", "0", "--trainer.callbacks+=digits.training.StopWithParent")
-"""What a fit is told that stands for others: it leaves the test images alone and ends with the process it is for."""
+FIT_OPTIONS = (
+    *("--trainer.limit_test_batches", "0"),
+    *("--trainer.limit_val_batches", "1.0"),  # also where the recipe alone has no use for it
+    "--trainer.callbacks+=digits.training.StopWithParent",
+)
+"""What a fit that is one of many is told: it is judged by its validation images and leaves the test images alone."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def run_fold(folder: Path, experiment: str, arguments: list[str], number: int, c
     run = launcher.fit(folder, experiment, options)
     with (run / "metrics.csv").open(newline="") as file:
         accuracies = [float(row["val/accuracy"]) for row in csv.DictReader(file) if row.get("val/accuracy")]
-    return Fold(number, run, json.loads((run / "metrics.json").read_text()), accuracies[-1])
+    metrics = json.loads((run / "metrics.json").read_text())
+    return Fold(number, run, metrics, accuracies[-1] if accuracies else metrics["val/accuracy"])
 
 
 def conclude_folds(folder: Path, folds: list[Fold]) -> tuple[dict[str, Any], Predictions, DigitsDataModule]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from matplotlib.figure import Figure
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
+from plotly.graph_objects import Figure as Page
 
 from digits.evaluation import horizontal_bars_figure, parallel_figure, search_history_figure
 from digits.search.sweeps.study import FAILED, counted, number_of
@@ -74,7 +76,7 @@ def write_plots(folder: Path, study: optuna.Study) -> None:
         ),
         "parallel_coordinates": parallel_figure([trial.params for trial in complete], [t.value or 0 for t in complete]),
     }
-    pages: dict[str, Any] = {
+    pages: dict[str, Callable[[optuna.Study], Page]] = {
         "history": optuna.visualization.plot_optimization_history,
         "parallel_coordinates": optuna.visualization.plot_parallel_coordinate,
     }

@@ -60,9 +60,7 @@ def _train(sweep: Sweep, trial: Trial, experiment: str, arguments: list[str], la
     """Validation accuracy of one run, and whether it was ended early."""
     options = [*arguments, *FIT_OPTIONS, "--trainer.callbacks+=digits.search.sweeps.ReportToTrial"]
     run = launcher.fit(sweep.folder, experiment, options, **sweep.environment(trial))
-    accuracy = json.loads((run / "metrics.json").read_text()).get("val/accuracy")
-    if accuracy is None:
-        raise UserError("the recipe validates nothing, so there is nothing to compare trials by")
+    accuracy = json.loads((run / "metrics.json").read_text())["val/accuracy"]
     return accuracy, PRUNED in stored(trial).user_attrs
 
 
