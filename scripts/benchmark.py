@@ -37,9 +37,12 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from digits.data import DigitsDataModule, RandomAffine, default_data_dir, find_source
+from digits.exporting import write_onnx
+from digits.exporting.subject import Answering
 from digits.models import DigitClassifier, build_network
+from digits.onnx_network import OnnxNetwork
 from digits.recognition import Recognizer
-from digits.training import keep_freed_memory
+from digits.training import default_precision, keep_freed_memory
 from digits.training.provenance import hardware
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +53,12 @@ def network(config: str) -> DigitClassifier:
     model = yaml.safe_load((ROOT / "configs" / config).read_text())["model"]
     arguments = {key: value for key, value in model["init_args"].items() if not key.startswith(("optim", "lr_"))}
     return build_network(model["class_path"], arguments)
+
+
+def precision_of(config: str) -> str:
+    """What ``fit`` trains a configuration in, on this machine."""
+    chosen = yaml.safe_load((ROOT / "configs" / config).read_text())["trainer"].get("precision")
+    return chosen or default_precision("cpu")
 
 
 class StampFirstStep(Callback):
@@ -215,10 +224,14 @@ def start_up(place: Workplace, quick: bool) -> list[Contest]:
 
 def inference(place: Workplace, quick: bool) -> list[Contest]:
     model = network("cnn.yaml").eval()
+    about = {"figures": {}, "data": {"source": "mnist"}, "commit": None}
+    write_onnx(Answering(model), place.folder / "cnn.onnx", about)
+    exported = OnnxNetwork(place.folder / "cnn.onnx")
 
     def speed(batch_size: int) -> dict[str, Callable[[int], float]]:
         return {
             "configs/cnn.yaml": lambda _: inference_speed(model, batch_size),
+            "the same as ONNX": lambda _: inference_speed(lambda x: exported.logits(x.numpy()), batch_size),
             "textbook CNN": lambda _: inference_speed(TextbookCNN().eval(), batch_size),
         }
 
@@ -383,11 +396,14 @@ def bare_loop(config: str, batch_size: int, epochs: int, *, validates: bool) -> 
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     steps = len(images) // batch_size
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps * epochs, pct_start=0.2)
+    in_bf16 = torch.autocast("cpu", torch.bfloat16, enabled=precision_of(config) == "bf16-mixed")
     start = time.perf_counter()
     for _ in range(epochs):
         for rows in torch.randperm(len(images))[: steps * batch_size].split(batch_size):
             batch = images[rows].float() / 255
-            loss = F.cross_entropy(model(batch), labels[rows], label_smoothing=model.label_smoothing)
+            with in_bf16:
+                logits = model(batch)
+            loss = F.cross_entropy(logits, labels[rows], label_smoothing=model.label_smoothing)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -426,7 +442,7 @@ def reading_time(recognizer: Recognizer, picture: np.ndarray) -> float:
     return (time.perf_counter() - start) / 5
 
 
-def inference_speed(model: nn.Module, batch_size: int) -> float:
+def inference_speed(model: Callable[[Tensor], Any], batch_size: int) -> float:
     """Images per second, images given as floats."""
     images = torch.rand(batch_size, 1, 28, 28)
     with torch.inference_mode():
