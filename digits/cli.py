@@ -20,6 +20,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from digits.class_change import hand_on_only_what_was_chosen
 from digits.cli_errors import explain, strip_marks
 from digits.data import DigitsDataModule
 from digits.errors import UserError
@@ -122,6 +123,7 @@ class DigitsCLI(LightningCLI):
         self.resumed: dict[str, Any] | None = None
         self.run: Path | None = None
         self.changed: list[str] = []
+        hand_on_only_what_was_chosen()
         super().__init__(
             DigitClassifier,
             DigitsDataModule,

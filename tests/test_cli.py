@@ -5,6 +5,7 @@ import pytest
 import torch
 import yaml
 
+from digits.resolve import resolve
 from tests.conftest import ROOT
 
 
@@ -86,6 +87,14 @@ def test_resume_remembers_the_best_of_a_run_whose_folder_was_moved(fit, digits):
     assert status == 0, errors
     assert (moved / "checkpoints" / "best.ckpt").read_bytes() == best
     assert not run.exists()
+
+
+def test_another_class_gets_what_was_chosen_and_not_the_former_ones_defaults():
+    adam = ["--model", "MLP", "--model.optimizer", "AdamW", "--model.optimizer.lr", "0.5", "--model.optimizer", "Adam"]
+    optimizer = resolve(adam)["model"]["init_args"]["optimizer"]
+    assert optimizer["class_path"] == "torch.optim.Adam"
+    assert optimizer["init_args"]["lr"] == 0.5
+    assert optimizer["init_args"]["weight_decay"] == 0  # AdamW's is 0.01
 
 
 def test_resume_keeps_the_seed_of_the_run(fit, digits):
