@@ -1,10 +1,9 @@
-"""Make the weights that come with the package: train a champion, and keep its network with what there is to know.
+"""Make the weights that come with the package: train the champion, and keep its network with what there is to know.
 
-    python scripts/ship_weights.py                                    trains it first, with seed 1
+    python scripts/ship_weights.py                                    trains configs/champion.yaml with seed 1 first
     python scripts/ship_weights.py --checkpoint runs/…/best.ckpt      takes a finished run of it
 
-It is configs/champion.yaml with two thirds of the channels and half the epochs, which reads twice as fast. The seed is
-fixed beforehand, so that nothing is chosen by a test figure.
+The seed is fixed beforehand, so that nothing is chosen by a test figure.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ from digits.recognition import WEIGHTS
 
 _SEED = 1
 _COMMAND = ["fit", "--config", "configs/champion.yaml", "--seed_everything", str(_SEED), "--report", "false"]
-_COMMAND += ["--model.stages", "[[32], [64, 64], [128, 128]]"]
-_COMMAND += ["--trainer.max_epochs", "14", "--trainer.check_val_every_n_epoch", "7"]
 _KEPT = ("seed", "data", "commit", "versions", "hardware", "config")
 
 

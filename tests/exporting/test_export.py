@@ -43,8 +43,9 @@ def test_parity_on_all_test_images(digits, trained, mnist_dir, tmp_path, kind):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("kind", ["mlp", "rich", "ensemble"])
+@pytest.mark.parametrize(
+    ("kind", "name"), [*(("rich", name) for name in FILES), ("mlp", "net.onnx"), ("ensemble", "net.safetensors")]
+)
 def test_the_code_on_the_card_runs_without_lightning_and_digits(digits, trained, python_without, tmp_path, kind, name):
     assert digits("export", "--checkpoint", trained[kind], "--output", name)[0] == 0
     (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / f"{name}.md").read_text(), re.DOTALL)

@@ -34,6 +34,7 @@ def test_every_training_image_is_left_out_once(digits, recipe, tmp_path):
     assert tested["test/accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_interrupted_it_goes_on_where_it_was(start, recipe, tmp_path):
     options = ["crossval", "--config", recipe, "--folds", "2", "--trainer.max_epochs", "25"]
     process = start(*options)

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from digits.resolve import resolve
+from digits.search.sweeps import flags, read_space, samples
 from tests.conftest import ROOT
 
 SPACE = "model.init_args.hidden: {choices: [[8], [16], [32]]}\nmodel.init_args.optimizer.init_args.lr: "
@@ -100,11 +103,17 @@ def test_mistakes_are_named_before_the_first_trial(digits, recipe, tmp_path, tex
     assert not list(tmp_path.glob("runs/*/trial-*"))
 
 
-@pytest.mark.parametrize("recipe_name", ["mlp", "cnn"])
-def test_shipped_spaces_fit_their_recipes(digits, tmp_path, recipe_name):
-    config, space = (ROOT / "configs" / folder / f"{recipe_name}.yaml" for folder in ("", "sweeps"))
-    options = ["--trials", "1", "--data.source", "uci", "--trainer.max_epochs", "1"]
-    assert digits("sweep", "--config", config, "--space", space, *options)[0] == 0
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs" / "sweeps").glob("*.yaml")))
+def test_shipped_spaces_fit_their_recipes(name):
+    space = ROOT / "configs" / "sweeps" / f"{name}.yaml"
+    (config,) = set(re.findall(r"--config (configs/\S+)", space.read_text()))
+    for chosen in samples(read_space(space)):
+        settings = resolve(["--config", str(ROOT / config), *flags(chosen)])
+        for key, value in chosen.items():
+            found = settings
+            for part in key.split("."):
+                found = found[part]
+            assert found == value
 
 
 @pytest.mark.slow
