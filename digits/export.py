@@ -56,7 +56,8 @@ def main(arguments: list[str]) -> None:
             from digits.exporting import read_subject, write_card
             from digits.exporting.subject import Answering, judged_images
         except ModuleNotFoundError as error:
-            raise UserError(f"exporting needs {error.name}, an extra: pip install 'digits[export]'") from None
+            missing = (error.name or "").partition(".")[0]
+            raise UserError(f"exporting needs {missing}, an extra: pip install 'digits[export]'") from None
 
     subject = read_subject(options.checkpoint)
     answering = Answering(subject.model, options.input == "uint8", options.softmax)

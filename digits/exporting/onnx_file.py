@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxscript  # noqa: F401 - torch.onnx asks for it, when it is too late to say so
 import torch
 
 from digits.exporting.folding import fold_normalization

@@ -60,8 +60,9 @@ def make_app() -> FastAPI:
 
     threads, checkpoint = int(os.environ[_THREADS]), os.environ.get(_CHECKPOINT)
     recognizer = _make_recognizer(Path(checkpoint) if checkpoint else None, threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    torch = sys.modules.get("torch")
+    if torch is not None:  # else the network is an .onnx, which has been told
+        torch.set_num_threads(threads)
     return create_app(recognizer, Gate(_MOST_REQUESTS, _MOST_BYTES, _READERS, _SECONDS))
 
 
