@@ -20,7 +20,14 @@ def trained(tmp_path_factory):
     """Checkpoints of networks of every kind, trained for a moment: mlp, cnn, one with all that a network can have."""
     folder = tmp_path_factory.mktemp("trained")
     quick = ["--data.source", "uci", "--trainer.max_epochs", "2", "--runs_dir", str(folder), "--report", "false"]
-    quick += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
+    quick += [
+        "--trainer.logger",
+        "false",
+        "--trainer.enable_progress_bar",
+        "false",
+        "--trainer.enable_model_summary",
+        "false",
+    ]
     kinds = {
         "mlp": ["--model", "MLP"],
         "cnn": ["--model", "CNN"],

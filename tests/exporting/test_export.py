@@ -31,7 +31,9 @@ def test_what_is_written_answers_as_torch_does(digits, trained, tmp_path, kind, 
     )
 
 
-@pytest.mark.parametrize("kind", ["mlp", "cnn", "champion", "ensemble"])
+@pytest.mark.parametrize(
+    "kind", ["mlp", "cnn", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("champion", "ensemble"))]
+)
 def test_parity_on_all_test_images(digits, trained, mnist_dir, tmp_path, kind):
     checkpoint = ["--checkpoint", trained[kind]] if kind in trained else []
     assert digits("export", *checkpoint, "--output", "net.onnx")[0] == 0
@@ -89,7 +91,7 @@ def test_bytes_go_in_as_they_are(digits, trained, tmp_path):
     torch.testing.assert_close(again, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["cnn", "rich"])
+@pytest.mark.parametrize("kind", ["cnn", pytest.param("rich", marks=pytest.mark.slow)])
 def test_int8_is_smaller_and_nearly_as_good(digits, trained, tmp_path, kind):
     status, output, errors = digits(
         "export", "--checkpoint", trained[kind], "--output", "net.onnx", "--quantize", "int8"

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 RECIPE = """
-trainer: {max_epochs: 2, enable_progress_bar: false, enable_model_summary: false}
+trainer: {max_epochs: 2, logger: false, enable_progress_bar: false, enable_model_summary: false}
 model:
   class_path: digits.models.MLP
   init_args: {hidden: [16], optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.01}}}
