@@ -153,8 +153,8 @@ def test_mistakes(digits, tmp_path, options, complaint):
     ("module", "verb", "extra"),
     [
         ("onnx", ["export", "--output", "net.onnx"], "export"),
-        ("onnxruntime", ["export", "--output", "net.onnx"], "export"),
-        ("onnxscript", ["export", "--output", "net.onnx"], "export"),
+        pytest.param("onnxruntime", ["export", "--output", "net.onnx"], "export", marks=pytest.mark.slow),
+        pytest.param("onnxscript", ["export", "--output", "net.onnx"], "export", marks=pytest.mark.slow),
         ("onnxruntime", ["recognize", "a.png", "--checkpoint", "net.onnx"], "onnx"),
         ("optuna", ["sweep", "--config", "c", "--space", "s", "--trials", "1"], "sweep"),
         ("fastapi", ["serve"], "serve"),

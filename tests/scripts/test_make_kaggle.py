@@ -1,8 +1,10 @@
 import csv
 
+import pytest
 from make_kaggle import grade, write_kaggle
 
 
+@pytest.mark.slow
 def test_a_submission_for_the_files_is_graded(digits, tmp_path):
     write_kaggle(tmp_path / "kaggle", "uci", tmp_path, training=1200, test=500)
     rows = list(csv.reader((tmp_path / "kaggle" / "train.csv").open()))
