@@ -43,6 +43,11 @@ def counted(trial: FrozenTrial) -> bool:
     return trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or FAILED in trial.user_attrs
 
 
+def _stands(trial: FrozenTrial) -> bool:
+    """Whether a trial has had its turn, has it, or will have it."""
+    return counted(trial) or not trial.state.is_finished()
+
+
 def number_of(trial: FrozenTrial) -> int:
     """A trial's number, or, of one that is repeated, the first's."""
     first = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
@@ -124,12 +129,12 @@ class Turns:
     def _has_room(self, trials: list[FrozenTrial]) -> bool:
         if self._points is not None and not self._untried(trials):
             return False
-        begun = [trial for trial in trials if counted(trial) or not trial.state.is_finished()]
+        begun = [trial for trial in trials if _stands(trial)]
         return self._wanted is None or len(begun) < self._wanted
 
     def _untried(self, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
         assert self._points is not None
-        tried = [_values(trial) for trial in trials if counted(trial) or not trial.state.is_finished()]
+        tried = [_values(trial) for trial in trials if _stands(trial)]
         return [point for point in self._points if point not in tried]
 
     def _ask(self, trials: list[FrozenTrial]) -> tuple[Trial, dict[str, Any]] | None:
@@ -155,11 +160,7 @@ class Turns:
         """Those with lower numbers that have had their turn or have it, as soon as the values of all are known."""
         patience = time.monotonic() + _SECONDS_TO_LIVE
         while True:
-            before = [
-                other
-                for other in self.trials()
-                if other.number < trial.number and (counted(other) or not other.state.is_finished())
-            ]
+            before = [other for other in self.trials() if other.number < trial.number and _stands(other)]
             is_known = all(other.state != TrialState.RUNNING or _WORKER in other.user_attrs for other in before)
             if is_known or time.monotonic() > patience:  # its process has died between two lines
                 return before
