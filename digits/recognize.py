@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from digits.recognition import Page
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif")
 _DESCRIPTION = """\
 Read the digits on pictures: files, folders, patterns like 'scans/*.png', or - for standard input.
 Exit status 1 if a picture had no digit."""
@@ -42,12 +41,13 @@ def main(arguments: list[str]) -> int:
         if target and len(pictures) > 1 and target.suffix:
             raise UserError(f"{name} {target} is one file for {len(pictures)} pictures; give a folder")
     with heavy_imports():  # not for --help
-        from digits.recognition import Recognizer, annotate, load_grey
+        from digits.pictures import MAX_PIXELS_OF_FILE, load_grey
+        from digits.recognition import Recognizer, annotate
 
     recognizer = Recognizer.from_checkpoint(options.checkpoint) if options.checkpoint else Recognizer.pretrained()
     found: list[tuple[str, Page]] = []
     for name in tqdm(pictures, disable=None if len(pictures) > 1 else True, file=sys.stderr):
-        grey = load_grey(sys.stdin.buffer.read() if name == "-" else name)
+        grey = load_grey(sys.stdin.buffer.read() if name == "-" else name, MAX_PIXELS_OF_FILE)
         page = recognizer.read(grey, options.layout)
         found.append((name, page))
         if options.annotate:
@@ -68,15 +68,17 @@ def main(arguments: list[str]) -> int:
 
 def _find(patterns: list[str]) -> list[str]:
     """The files that are meant, in order; raises UserError where a pattern or folder holds none."""
+    from digits.pictures import is_picture_name  # not for --help
+
     names: list[str] = []
     for pattern in patterns:
         path = Path(pattern)
-        if pattern == "-" or path.is_file():
+        is_folder = path.is_dir()
+        if pattern == "-" or (path.exists() and not is_folder):
             names.append(pattern)
             continue
-        is_folder = path.is_dir()
         matches = path.iterdir() if is_folder else Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-        found = sorted(str(match) for match in matches if match.suffix.lower() in _SUFFIXES)
+        found = sorted(str(match) for match in matches if is_picture_name(match))
         if not found:
             raise UserError(f"{pattern} holds no pictures" if is_folder else f"{pattern} does not exist")
         names += found

@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from digits.pictures import FORMATS, MAX_PIXELS, Picture, load_grey
 from digits.recognition.annotation import annotate
-from digits.recognition.pictures import FORMATS, MAX_PIXELS, Picture, load_grey
 from digits.recognition.recognizer import LAYOUTS, Network, Page, Reading, Recognizer
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ _COARSE = 200
 """Longest side, in pixels, of the small picture in which the paper is looked for."""
 _WIDEST_STROKE = 0.2
 """Strokes are narrower than this share of the picture's shorter side."""
-_FAINTEST = 0.08
+FAINTEST = 0.08
 """Ink takes at least this share of the paper's light away."""
 _DARKEST = 0.05
 """Paper in full shadow is about so light; what is darker is not paper."""
@@ -39,7 +39,7 @@ def find_ink(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     smooth = ndimage.gaussian_filter(ink, 0.7)
     in_light = (smooth * paper)[on_sheet]
     grain = 1.4826 * float(np.median(np.abs(in_light - np.median(in_light))))
-    faint = np.maximum(_FAINTEST, 5 * grain / np.maximum(paper, _DARKEST))
+    faint = np.maximum(FAINTEST, 5 * grain / np.maximum(paper, _DARKEST))
     inked = smooth > faint
     labels, count = ndimage.label(inked, np.ones((3, 3)))
     darkest = np.zeros(count + 1)

@@ -12,10 +12,10 @@ from scipy import ndimage
 
 from digits.errors import UserError
 from digits.onnx_network import OnnxNetwork
+from digits.pictures import Picture, load_grey
 from digits.recognition.crops import center
-from digits.recognition.ink import find_ink, is_light_on_dark
+from digits.recognition.ink import FAINTEST, find_ink, is_light_on_dark
 from digits.recognition.marks import Mark, find_marks, in_lines, join, line_angle, split, usual_height
-from digits.recognition.pictures import Picture, load_grey
 from digits.recognition.rules import erase_rules, rule_angle
 
 LAYOUTS = ("auto", "digit", "page")
@@ -123,7 +123,8 @@ class Recognizer:
         """Read a picture: a path, the bytes of a file, a Pillow image, or an array.
 
         ``layout`` is "digit" for a picture that shows one, "page" for digits anywhere on it; "auto" takes a picture of
-        28×28 pixels for MNIST's kind of digit, which is read as it is. Raises UserError where there is no picture.
+        28×28 pixels for MNIST's kind of digit, which is read as it is. Where there is no ink there is no digit, in any
+        layout. Raises UserError where there is no picture.
         """
         if layout not in LAYOUTS:
             raise UserError(f"unknown layout {layout!r}; choose from: {', '.join(LAYOUTS)}")
@@ -131,8 +132,7 @@ class Recognizer:
         height, width = grey.shape
         if layout == "auto" and grey.shape == (28, 28):
             crop = 1 - grey if not is_light_on_dark(grey) else grey
-            readings = self._classify([crop], [(0, 0, 28, 28)])
-            lines = [readings]
+            lines = [self._classify([crop], [(0, 0, 28, 28)])] if np.ptp(grey) >= FAINTEST else []
         else:
             lines = self._read_page(grey, layout)
         kept = [[reading for reading in line if not reading.rejected] for line in lines]

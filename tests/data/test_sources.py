@@ -236,7 +236,7 @@ def test_file_that_is_no_image_is_named(tmp_path):
     for digit in range(10):
         _save(tmp_path, digit, 2)
     (tmp_path / "3" / "0.png").write_text("not a picture")
-    with pytest.raises(UserError, match=r"3/0\.png cannot be read as an image"):
+    with pytest.raises(UserError, match=r"3/0\.png is not a picture that can be read"):
         find_source("folder").load(tmp_path)
 
 

@@ -132,6 +132,15 @@ def test_blank_paper_and_specks_show_no_digit(recognizer):
     assert recognizer.read(np.zeros((1, 1))).lines == []
 
 
+@pytest.mark.parametrize("layout", ["auto", "digit", "page"])
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_an_empty_picture_of_mnists_size_shows_no_digit(recognizer, layout, grey):
+    blank = np.full((28, 28), grey, np.uint8)
+    blank[3, 4] ^= 1  # as JPEG leaves it
+    page = recognizer.read(blank, layout)
+    assert (page.text, page.rejected) == ("", [])
+
+
 def test_specks_beside_digits_are_ignored(recognizer, written):
     picture, lines = compose(Page(digits=8, per_line=4, size=60), *written)
     generator = np.random.default_rng(1)
@@ -159,7 +168,7 @@ def test_photos_of_phones(recognizer, written, tmp_path, monkeypatch):
     picture, lines = compose(Page(digits=4, per_line=4, size=60), *written)
     picture.save(tmp_path / "phone.heic")
     assert recognizer.read(tmp_path / "phone.heic").text.split("\n") == lines
-    monkeypatch.setattr("digits.recognition.pictures.READS_HEIC", False)
+    monkeypatch.setattr("digits.pictures.READS_HEIC", False)
     (tmp_path / "phone.heic").write_bytes(b"no opener is registered")
     with pytest.raises(
         UserError, match=r"phone.heic is HEIC, for which an extra is needed: pip install 'digits\[heic\]'"
@@ -171,7 +180,7 @@ def test_photos_of_phones(recognizer, written, tmp_path, monkeypatch):
     ("content", "message"),
     [
         (b"", "the picture is not a picture that can be read"),
-        (b"<svg/>", "the picture is not a picture that can be read"),
+        (b"<svg/>", "the picture is SVG, which is not read; give JPEG"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "the picture"),
     ],
 )
@@ -185,9 +194,10 @@ def test_torn_and_huge_pictures(recognizer, tmp_path):
     Image.new("L", (300, 300), 255).save(content, "JPEG")
     with pytest.raises(UserError, match="cannot be read"):
         recognizer.read(content.getvalue()[:200] + b"torn")
-    Image.new("1", (6000, 5000)).save(tmp_path / "huge.png")
+    huge = io.BytesIO()
+    Image.new("1", (6000, 5000)).save(huge, "PNG")
     with pytest.raises(UserError, match=r"6000×5000 pixels; at most 25 megapixels are read"):
-        recognizer.read(tmp_path / "huge.png")
+        recognizer.read(huge.getvalue())
     with pytest.raises(UserError, match=r"gone\.png does not exist"):
         recognizer.read(tmp_path / "gone.png")
     with pytest.raises(UserError, match=r"an array \(H, W\)"):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
 
 from digits.data.images import DigitImages, Digits
 from digits.data.sources.base import DataNotFoundError, Source
 from digits.errors import UserError
+from digits.pictures import SUFFIXES, is_picture_name, load_grey
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _CLASSES = [str(digit) for digit in range(10)]
 _TEST_FRACTION = 0.2
 
@@ -66,7 +66,7 @@ def _read_folder(folder: Path) -> DigitImages:
         return _read_classes(folder)
     files = _image_files(folder)
     if not files:
-        raise UserError(f"{folder} holds neither class folders 0 … 9 nor images ({', '.join(sorted(_SUFFIXES))})")
+        raise UserError(f"{folder} holds neither class folders 0 … 9 nor images ({', '.join(SUFFIXES)})")
     return DigitImages(_read_images(files), None, tuple(file.name for file in files))
 
 
@@ -85,7 +85,7 @@ def _read_classes(folder: Path) -> DigitImages:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.iterdir() if is_picture_name(path))
 
 
 def _read_images(files: list[Path]) -> torch.Tensor:
@@ -94,15 +94,10 @@ def _read_images(files: list[Path]) -> torch.Tensor:
 
 def _read_image(path: Path) -> np.ndarray:
     """One image as ``(28, 28)`` uint8, ink high: made grey, inverted where its border is bright, padded, resized."""
-    try:
-        with Image.open(path) as opened:
-            grey = ImageOps.exif_transpose(opened).convert("L")
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{path} cannot be read as an image ({error})") from None
-    pixels = np.asarray(grey)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    grey = (load_grey(path) * 255).round().astype(np.uint8)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if np.median(border) > 127:
-        grey = ImageOps.invert(grey)
-    if grey.size != (28, 28):
-        grey = ImageOps.pad(grey, (28, 28), Image.Resampling.LANCZOS, color=0)
-    return np.asarray(grey)
+        grey = 255 - grey
+    if grey.shape != (28, 28):
+        grey = np.asarray(ImageOps.pad(Image.fromarray(grey), (28, 28), Image.Resampling.LANCZOS, color=0))
+    return grey
