@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from digits.data.images import Batch, DigitImages, Digits
 from digits.data.sources import DataNotFoundError, default_data_dir, find_source
 from digits.data.splits import split_training_set
 from digits.errors import UserError
+from digits.paths import expand
 from digits.seeding import derive_seed, run_seed
 
 
@@ -28,8 +28,9 @@ class DigitsDataModule(LightningDataModule):
 
     Args:
         source: mnist, qmnist, emnist-digits, fashion, kmnist, uci, csv, folder or memmap.
-        data_dir: Where the files are or go; $DIGITS_DATA_DIR by default, else data/.
-        offline_source: What to train on, with a warning, when the source is neither on disk nor to be downloaded.
+        data_dir: Where the files are or go, with ~ and $NAME filled in; $DIGITS_DATA_DIR by default, else data/.
+        offline_source: What to train on, with a warning, when a source that is downloaded is neither on disk nor to be
+            had. It never stands in for files of your own.
         batch_size: Images in an optimizer step, over all devices together.
         eval_batch_size: Images in a batch of validation, test and prediction.
         validation_size: How many training images validate (at most a fifth of them), stratified by class.
@@ -73,7 +74,7 @@ class DigitsDataModule(LightningDataModule):
             raise UserError(f"data.num_workers is {num_workers}; it must be at least 0")
         self.source = find_source(source)
         self.offline_source = None if offline_source is None else find_source(offline_source)
-        self.data_dir = Path(data_dir) if data_dir else default_data_dir()
+        self.data_dir = expand(data_dir) if data_dir else default_data_dir()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.validation_size = validation_size
@@ -116,6 +117,10 @@ class DigitsDataModule(LightningDataModule):
                 if self.offline_source is None:
                     raise
                 self._digits = self.offline_source.load(self.data_dir)
+            except OSError as error:
+                raise UserError(
+                    f"{error.filename or self.data_dir} cannot be read: {error.strerror or error}"
+                ) from None
         if stage == "fit":
             self._split()
 

@@ -3,6 +3,7 @@ import pytorch_lightning as pl
 import torch
 
 from digits.data import Augmentation, DigitsDataModule, RandomAffine
+from digits.errors import UserError
 from digits.models import DigitClassifier
 
 
@@ -107,6 +108,19 @@ def test_data_dir_comes_from_the_environment(monkeypatch, tmp_path):
     assert DigitsDataModule().data_dir == tmp_path
     monkeypatch.delenv("DIGITS_DATA_DIR")
     assert str(DigitsDataModule().data_dir) == "data"
+
+
+def test_paths_are_filled_in_as_a_shell_does(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    for written in ("~/a", "$PLACE/a", "${PLACE}/a"):
+        assert DigitsDataModule(data_dir=written).data_dir == tmp_path / "a"
+    monkeypatch.setenv("DIGITS_DATA_DIR", "~/b")
+    assert DigitsDataModule().data_dir == tmp_path / "b"
+    with pytest.raises(
+        UserError, match=r"the path \$NOWHERE/a names the environment variable NOWHERE, which is not set"
+    ):
+        DigitsDataModule(data_dir="$NOWHERE/a")
 
 
 def test_missing_mnist_is_an_error_in_python(tmp_path, no_mirrors):

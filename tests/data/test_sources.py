@@ -1,4 +1,5 @@
 import gzip
+import re
 import shutil
 import struct
 import threading
@@ -12,7 +13,7 @@ import torch
 import torchvision.datasets as published
 from PIL import Image
 
-from digits.data import DataNotFoundError, find_source
+from digits.data import DataNotFoundError, DigitsDataModule, find_source
 from digits.data.download import md5_of
 from digits.data.sources.uci import enlarge
 from digits.errors import UserError
@@ -165,6 +166,10 @@ GOOD = ",".join(["0"] * 784)
         (f"3,{GOOD[:-1]}256", "line 3: '256' is not a pixel (a whole number in 0…255)"),
         (f"3,{GOOD[:-1]}-1", "line 3: '-1' is not a pixel (a whole number in 0…255)"),
         (f"3,{GOOD[:-1]}x", "line 3: 'x' is not a pixel (a whole number in 0…255)"),
+        (f"3,{GOOD[:-1]}nan", "line 3: 'nan' is not a pixel (a whole number in 0…255)"),
+        (f"3,{GOOD[:-1]}\uff17", "line 3: '\uff17' is not a pixel (a whole number in 0…255)"),
+        (f"#3,{GOOD}", "line 3: '#3' is not a label (a whole number in 0…9)"),
+        (f'"3,{GOOD}', "line 3: expected 785 values, found 1"),
         (f"3,{GOOD[:-1]}99999", "line 3: '99999' is not a pixel (a whole number in 0…255)"),
     ],
 )
@@ -173,6 +178,30 @@ def test_bad_row_of_a_csv_file_is_named(tmp_path, line, message):
     with pytest.raises(UserError) as caught:
         find_source("csv").load(tmp_path)
     assert str(caught.value) == f"{tmp_path / 'train.csv'}, {message}"
+
+
+ROWS = f"label,{HEADER}\n1,{GOOD[:-1]}255\n2,{GOOD}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ROWS.encode("utf-8-sig"),
+        ROWS.encode("utf-16"),
+        ROWS.encode("utf-16-le"),
+        ROWS.encode("utf-16-be"),
+        ROWS.replace("\n", "\r\n").encode(),
+        ROWS.replace("\n", "\r").encode(),
+        re.sub(r"(\w+)", r'"\1"', ROWS).encode(),
+        (ROWS.replace(",", " , ") + "\n\n").encode(),
+    ],
+    ids=["BOM", "UTF-16", "UTF-16-LE", "UTF-16-BE", "CRLF", "CR", "quoted", "spaces and blank lines"],
+)
+def test_csv_in_every_spelling(tmp_path, content):
+    (tmp_path / "train.csv").write_bytes(content)
+    train = find_source("csv").load(tmp_path).train
+    assert train.labels.tolist() == [1, 2]
+    assert train.images.sum() == train.images[0, 0, 27, 27] == 255
 
 
 def test_csv_files(tmp_path):
@@ -184,11 +213,26 @@ def test_csv_files(tmp_path):
     assert digits.test.labels is None
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n", f"label,{HEADER}\n"])
-def test_csv_without_the_columns_or_rows(tmp_path, content):
-    (tmp_path / "train.csv").write_text(content)
-    with pytest.raises(UserError, match=r"train\.csv"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", ", line 1: the file is empty"),
+        (b"\n", ", line 1: the file is empty"),
+        (f"label,{HEADER}\n".encode(), " holds no images"),
+        (f"1,{GOOD}\n".encode(), ", line 1: column 1 is '1', not pixel0; the columns must be [label,]pixel0"),
+        (ROWS.replace(",", ";").encode(), ", line 1: column 1 is 'label;pixel0;pixel1;', not pixel0"),
+        (ROWS.replace("pixel9,", "").encode(), ", line 1: column 11 is 'pixel10', not pixel9"),
+        (ROWS.replace(",pixel783", "").encode(), ", line 1: column 785 is missing, not pixel783"),
+        (ROWS.replace("pixel783", "pixel783,x").encode(), ", line 1: column 786 is 'x', not there"),
+        (ROWS.encode() + b"\xff\xfe," + GOOD.encode(), ", line 4: '\ufffd\ufffd' is not a label"),
+    ],
+)
+def test_csv_without_the_columns_or_rows(tmp_path, content, message):
+    path = tmp_path / "train.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
         find_source("csv").load(tmp_path)
+    assert str(caught.value).startswith(f"{path}{message}")
 
 
 def _save(folder, digit, count, paper=255):
@@ -273,6 +317,9 @@ def test_memmap_reads_what_numpy_saved(tmp_path):
     [
         ("train-images.npy", np.zeros((5, 28, 28), np.float32), "5×28×28 float32; it must be N×28×28 uint8"),
         ("train-images.npy", np.zeros((5, 784), np.uint8), "must be N×28×28 uint8"),
+        ("train-images.npy", np.zeros((5, 28, 28), ">u2"), "5×28×28 >u2; it must be N×28×28 uint8"),
+        ("train-images.npy", np.full((5, 28, 28), np.nan), "5×28×28 float64; it must be N×28×28 uint8"),
+        ("train-labels.npy", np.uint8(4), "must be N uint8"),
         ("train-labels.npy", np.zeros(4, np.uint8), "50 images and .* 4 labels"),
         ("train-labels.npy", np.full(50, 10, np.uint8), "10 is not a digit"),
     ],
@@ -284,9 +331,49 @@ def test_memmap_names_what_is_wrong(tmp_path, file, content, complaint):
         find_source("memmap").load(tmp_path)
 
 
-def test_memmap_names_missing_and_foreign_files(tmp_path):
-    with pytest.raises(DataNotFoundError, match=r"scripts/make_memmap\.py"):
+def test_memmap_refuses_what_it_would_read_in_the_wrong_order(tmp_path):
+    images = _save_memmap(tmp_path)
+    np.save(tmp_path / "train-images.npy", np.asfortranarray(images))
+    with pytest.raises(UserError, match=r"train-images\.npy is in Fortran's order.*ascontiguousarray"):
         find_source("memmap").load(tmp_path)
-    (tmp_path / "train-images.npy").write_text("not numpy")
-    with pytest.raises(UserError, match=r"not a file that numpy\.save wrote"):
+
+
+@pytest.mark.parametrize("name", ["train-images.npy", "train-labels.npy"])
+def test_memmap_names_files_that_hold_no_array(tmp_path, name):
+    _save_memmap(tmp_path)
+    path = tmp_path / name
+    whole = path.read_bytes()
+    with (tmp_path / "archive").open("wb") as file:
+        np.savez(file, np.zeros(3))
+    for content, reason in {
+        b"": "is not a file that numpy.save wrote",
+        b"not numpy": "is not a file that numpy.save wrote",
+        whole[:-1]: "is not a file that numpy.save wrote",
+        whole[:60]: "is not a file that numpy.save wrote",
+        (tmp_path / "archive").read_bytes(): "is an archive, as numpy.savez writes",
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            find_source("memmap").load(tmp_path)
+        assert str(caught.value).startswith(f"{path} {reason}")
+        assert "\n" not in str(caught.value)
+
+
+def test_memmap_names_missing_files(tmp_path):
+    with pytest.raises(UserError, match=r"scripts/make_memmap\.py"):
         find_source("memmap").load(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["folder", "csv", "memmap"])
+def test_nothing_stands_in_for_files_of_the_users_own(tmp_path, source):
+    for data_dir in (tmp_path / "mistyped", tmp_path):
+        data = DigitsDataModule(source=source, data_dir=str(data_dir), offline_source="uci")
+        data.prepare_data()
+        with pytest.raises(UserError, match=str(data_dir)):
+            data.setup("fit")
+
+
+def test_files_that_the_system_refuses_are_named(tmp_path):
+    (tmp_path / "train.csv").symlink_to("/proc/self/mem")  # opens, and cannot be read
+    with pytest.raises(UserError, match=f"{tmp_path} cannot be read: Input/output error"):
+        DigitsDataModule(source="csv", data_dir=str(tmp_path), offline_source="uci").setup("fit")

@@ -8,15 +8,20 @@ from pathlib import Path
 
 from digits.data.images import Digits
 from digits.errors import UserError
+from digits.paths import expand
 
 
 class DataNotFoundError(UserError):
-    """The files of a source are neither on disk nor to be had from its mirrors."""
+    """The files of a source that downloads them are neither on disk nor to be had from its mirrors.
+
+    Another source may stand in for it (``data.offline_source``); never for a user's own files, which are named wrongly
+    when they are not found.
+    """
 
 
 def default_data_dir() -> Path:
     """Where files are looked for, and go, unless another place is named: $DIGITS_DATA_DIR, else data/."""
-    return Path(os.environ.get("DIGITS_DATA_DIR") or "data")
+    return expand(os.environ.get("DIGITS_DATA_DIR") or "data")
 
 
 class Source(ABC):
@@ -29,4 +34,7 @@ class Source(ABC):
 
     @abstractmethod
     def load(self, data_dir: Path) -> Digits:
-        """Read the digits; raises DataNotFoundError when files are missing and UserError when they are unusable."""
+        """Read the digits; raises UserError when files are unusable, and where they are missing what ``prepare`` does.
+
+        An OSError is reported with the file that it names.
+        """

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
 
 from digits.data.images import DigitImages, Digits
-from digits.data.sources.base import DataNotFoundError, Source
+from digits.data.sources.base import Source
 from digits.errors import UserError
 from digits.pictures import SUFFIXES, is_picture_name, load_grey
 
@@ -30,7 +30,8 @@ class FolderSource(Source):
 
     def load(self, data_dir: Path) -> Digits:
         if not data_dir.is_dir():
-            raise DataNotFoundError(f"the folder {data_dir} does not exist; set --data.data_dir to your images")
+            what = "is not a folder" if data_dir.exists() else "does not exist"
+            raise UserError(f"the folder {data_dir} {what}; set --data.data_dir to your images")
         if (data_dir / "train").is_dir():
             train = _read_classes(data_dir / "train")
             test = _read_folder(data_dir / "test") if (data_dir / "test").is_dir() else None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import warnings
+from itertools import zip_longest
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
 
 from digits.data.download import md5_of
 from digits.data.images import DigitImages, Digits
-from digits.data.sources.base import DataNotFoundError, Source
+from digits.data.sources.base import Source
 from digits.errors import UserError
 
 _PIXELS = [f"pixel{number}" for number in range(784)]
@@ -25,7 +28,7 @@ class CsvSource(Source):
     def load(self, data_dir: Path) -> Digits:
         paths = [path for path in (data_dir / "train.csv", data_dir / "test.csv") if path.is_file()]
         if not paths:
-            raise DataNotFoundError(
+            raise UserError(
                 f"neither train.csv nor test.csv is in {data_dir}; set --data.data_dir to the folder that holds them"
             )
         read = {path.stem: read_csv(path) for path in paths}
@@ -38,15 +41,18 @@ class CsvSource(Source):
 
 
 def read_csv(path: Path) -> DigitImages:
-    """Read one file; raises UserError naming the first line that is not a label in 0…9 and 784 pixels in 0…255."""
-    with path.open(newline="") as file:
-        header = [column.strip() for column in file.readline().split(",")]
+    """Read one file, in UTF-8 or UTF-16 and quoted or not.
+
+    Raises UserError naming the first line that is not a label in 0…9 and 784 pixels in 0…255.
+    """
+    with _open(path) as file:
+        header = [column.strip() for column in next(csv.reader(file), [])]
         labelled = header[:1] == ["label"]
         if header[int(labelled) :] != _PIXELS:
-            raise UserError(f"{path}, line 1: the columns are not [label,]pixel0,…,pixel783")
+            raise UserError(f"{path}, line 1: {_first_bad_column(header)}")
         try:
             with warnings.catch_warnings(action="ignore"):  # about a file without rows, which is named below
-                rows = np.loadtxt(file, delimiter=",", dtype=np.int16, ndmin=2)
+                rows = np.loadtxt(file, delimiter=",", dtype=np.int16, ndmin=2, comments=None, quotechar='"')
         except ValueError:
             raise UserError(_first_bad_line(path, len(header), labelled)) from None
     if rows.size == 0:
@@ -61,16 +67,43 @@ def read_csv(path: Path) -> DigitImages:
     )
 
 
+def _open(path: Path) -> TextIO:
+    """What cannot be decoded becomes "\ufffd", which is no number and is named as that."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif 0 in start:
+        encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"
+    else:
+        encoding = "utf-8-sig"
+    return path.open(encoding=encoding, errors="replace")
+
+
+def _first_bad_column(header: list[str]) -> str:
+    if not any(header):
+        return "the file is empty"
+    expected = ["label", *_PIXELS] if header[0] == "label" else _PIXELS
+    number, (wanted, found) = next(
+        (number, names) for number, names in enumerate(zip_longest(expected, header), 1) if names[0] != names[1]
+    )
+    shown = "missing" if found is None else f"{found[:20]!r}"
+    columns = "[label,]pixel0,…,pixel783, with commas between"
+    return f"column {number} is {shown}, not {wanted or 'there'}; the columns must be {columns}"
+
+
 def _first_bad_line(path: Path, columns: int, labelled: bool) -> str:
-    with path.open(newline="") as file:
-        reader = csv.reader(file)
-        next(reader)
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if row and len(row) != columns:
+    with _open(path) as file:
+        for number, line in enumerate(file, 1):
+            row = next(csv.reader([line]), [])  # each by itself: an open quote would swallow all the rest
+            if number == 1 or not row:
+                continue
+            where = f"{path}, line {number}"
+            if len(row) != columns:
                 return f"{where}: expected {columns} values, found {len(row)}"
             for column, value in enumerate(row):
                 name, highest = ("label", 9) if labelled and column == 0 else ("pixel", 255)
-                if not value.strip().isdecimal() or int(value) > highest:
-                    return f"{where}: {value!r} is not a {name} (a whole number in 0…{highest})"
-    raise AssertionError(f"{path} was rejected but every line of it is good")
+                digits = value.strip()
+                if not (digits.isascii() and digits.isdecimal()) or int(digits) > highest:
+                    return f"{where}: {value[:20]!r} is not a {name} (a whole number in 0…{highest})"
+    return f"{path} cannot be read as rows of whole numbers"

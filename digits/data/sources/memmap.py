@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from digits.data.images import DigitImages, Digits
-from digits.data.sources.base import DataNotFoundError, Source
+from digits.data.sources.base import Source
 from digits.errors import UserError
 
 _BYTES = 28 * 28
@@ -33,7 +33,7 @@ class MemmapSource(Source):
     def load(self, data_dir: Path) -> Digits:
         parts = {part: _open(data_dir, part) for part in ("train", "test")}
         if not any(parts.values()):
-            raise DataNotFoundError(
+            raise UserError(
                 f"neither train-images.npy nor test-images.npy is in {data_dir}; set --data.data_dir to their folder, "
                 "or make one with scripts/make_memmap.py"
             )
@@ -85,12 +85,21 @@ def _open(data_dir: Path, part: str) -> MappedImages | None:
 def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     try:
         array = np.load(path, mmap_mode="c")
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} is not a file that numpy.save wrote ({error})") from None
-    if array.dtype != np.uint8 or array.shape[1:] != shape or len(array) == 0:
+    except (ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not a file that numpy.save wrote ({reason})") from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path} is an archive, as numpy.savez writes; save its array alone with numpy.save")
+    if array.dtype != np.uint8 or array.ndim != 1 + len(shape) or array.shape[1:] != shape or len(array) == 0:
         expected = "×".join(["N", *map(str, shape)])
         found = "×".join(map(str, array.shape))
         raise UserError(f"{path} holds {found} {array.dtype}; it must be {expected} uint8")
+    if not array.flags.c_contiguous:
+        raise UserError(
+            f"{path} is in Fortran's order, the first index fastest; save it again as "
+            "numpy.save(path, numpy.ascontiguousarray(images))"
+        )
+    assert isinstance(array, np.memmap)
     return array
 
 
