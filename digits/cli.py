@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 import threading
@@ -11,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
+from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.callbacks import Callback, ModelSummary
 from pytorch_lightning.callbacks import ProgressBar as BaseProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from digits.class_change import hand_on_only_what_was_chosen
-from digits.cli_errors import explain, strip_marks
+from digits.cli_errors import strip_marks
+from digits.cli_parser import ConfigFile, DigitsParser, add_help, print_help
 from digits.data import DigitsDataModule
 from digits.errors import UserError
 from digits.models import DigitClassifier
 from digits.onnx_network import OnnxNetwork
+from digits.paths import expand
 from digits.reporting import write_report
 from digits.training import (
     AtomicCheckpointIO,
@@ -60,6 +60,8 @@ from digits.training import (
     write_submission,
 )
 
+_NO_MODEL = "no model is chosen; give --config cnn, or --model CNN"
+_WEIGHTS = "trained weights: give --ckpt_path a file, or best or last"
 _NOISE = (
     r".*isinstance\(treespec, LeafSpec\).*",
     r".*Checkpoint directory .* exists and is not empty.*",
@@ -84,7 +86,7 @@ def main(arguments: list[str]) -> None:
     keep_freed_memory()
     threading.excepthook = _report_unless_disk_error
     try:
-        DigitsCLI(arguments)
+        DigitsCLI(arguments).execute()
     except UserError as error:
         raise UserError(strip_marks(str(error))) from None
     except ValueError as error:  # which is what jsonargparse makes of a UserError from a model's constructor
@@ -103,15 +105,13 @@ def _report_unless_disk_error(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-class DigitsParser(LightningArgumentParser):
-    """Lightning's parser, whose complaints are one line with a remedy."""
-
-    def error(self, message: str, ex: Exception | None = None) -> None:
-        raise UserError(explain(str(ex or message), self)) from None
-
-
 class DigitsCLI(LightningCLI):
-    """``fit``, ``validate``, ``test`` and ``predict``."""
+    """``fit``, ``validate``, ``test`` and ``predict``: made, it has parsed and built; ``execute`` runs the verb.
+
+    Args:
+        arguments: The command line, from the verb on.
+
+    """
 
     model: DigitClassifier
     datamodule: DigitsDataModule
@@ -123,25 +123,43 @@ class DigitsCLI(LightningCLI):
         self.resumed: dict[str, Any] | None = None
         self.run: Path | None = None
         self.changed: list[str] = []
-        hand_on_only_what_was_chosen()
         super().__init__(
-            DigitClassifier,
-            DigitsDataModule,
+            LightningModule,
+            LightningDataModule,
             subclass_mode_model=True,
+            subclass_mode_data=True,
             save_config_callback=RunConfig,
             trainer_class=Trainer,
             # Batches are shared out by our own samplers, which repeat no image.
             trainer_defaults={"devices": 1, "num_sanity_val_steps": 0, "use_distributed_sampler": False},
             seed_everything_default=0,
             parser_class=DigitsParser,
-            args=self._with_checkpoint(arguments),
+            args=arguments[1:],
+            run=False,  # the verbs are the table in __main__
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
 
-    def subcommands(self) -> dict[str, set[str]]:
-        """Only the verb in use: building the parsers of the others would delay each start."""
-        return {self.verb: LightningCLI.subcommands()[self.verb]}
+    # Settings
+
+    def init_parser(self, **kwargs: Any) -> DigitsParser:
+        usage = f"digits {self.verb} [--config RECIPE] [--model CLASS] [--OPTION VALUE]..."
+        parser = DigitsParser(prog=f"digits {self.verb}", usage=usage, description=None, add_help=False, **kwargs)
+        add_help(parser)
+        parser.add_argument(
+            "-c", "--config", action=ConfigFile, help="A YAML file with settings, or the name of a shipped recipe."
+        )
+        return parser
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(Trainer, "trainer")
+        parser.set_defaults({f"trainer.{key}": value for key, value in self.trainer_defaults.items()})
+        parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True, required=False)
+        parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True, required=False)
+        parser.set_defaults({"data": {"class_path": f"{DigitsDataModule.__module__}.{DigitsDataModule.__name__}"}})
+        parser.groups["trainer"].title = "How to train: Lightning's Trainer"
+        parser.groups["model"].title = "What to train: a model of digits, or any LightningModule"
+        parser.groups["data"].title = "What to train on: the digits' own data module, or any LightningDataModule"
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -149,9 +167,17 @@ class DigitsCLI(LightningCLI):
         )
         parser.add_argument("--runs_dir", type=str, default="runs", help="Where the folders of runs are made.")
         parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            help="fit: go on with this checkpoint; else: evaluate it. A file, or best or last of the newest run.",
+        )
+        parser.add_argument(
+            "--init_from", type=str | None, help="Start from the weights of this checkpoint alone, as a new run."
+        )
+        parser.add_argument(
             "--checkpoint_every_n_steps",
             type=PositiveInt | None,
-            help="Save last.ckpt within epochs too, after every so many optimizer steps.",
+            help="fit: save last.ckpt within epochs too, after every so many optimizer steps.",
         )
         parser.add_argument(
             "--report",
@@ -159,53 +185,66 @@ class DigitsCLI(LightningCLI):
             default=True,
             help="fit: end with the page of pictures that the verb `report` writes.",
         )
-        parser.add_argument(
-            "--init_from",
-            type=str | None,
-            help="fit: start from the weights of this checkpoint alone.",
-        )
 
-    # Configuration
+    def parse_arguments(self, parser: DigitsParser, args: list[str]) -> None:
+        """Parse, laying the configuration of the checkpoint that is named beneath all else."""
+        asked = self._look_at_run_settings(parser, args)
+        configs = [str(config) for config in asked.config or [] if config is not None]
+        self.experiment = asked.experiment or (Path(configs[0]).stem if configs else None)
+        beneath, above = self._from_checkpoint(asked)
+        config = parser.parse_args(args, namespace=beneath and parser.parse_object(beneath, defaults=False))
+        self.config = parser.parse_object(above, config) if above else config
+        if self.config.pop("help", False):
+            print_help(parser, self.config)
+            raise SystemExit(0)
+        if self.config.model is None:
+            raise UserError(_NO_MODEL if self.verb == "fit" else f"{self.verb} needs {_WEIGHTS}")
 
-    def _with_checkpoint(self, arguments: list[str]) -> list[str]:
-        """Put the configuration of the checkpoint that ``--ckpt_path`` names before all others, so that they win."""
-        probe = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        probe.add_argument("--ckpt_path")
-        probe.add_argument("--experiment")
-        probe.add_argument("--runs_dir", default="runs")
-        probe.add_argument("-c", "--config", action="append", default=[])
-        known, _ = probe.parse_known_args(arguments[1:])
-        for config in known.config:
-            if not Path(config).is_file():
-                raise UserError(f"the configuration {config} does not exist; the shipped ones are in configs/")
-        self.experiment = known.experiment or (_experiment_of(Path(known.config[0])) if known.config else None)
-        if known.ckpt_path is None:
-            return arguments
-        if known.ckpt_path.endswith(".onnx"):
-            return self._with_onnx(known.ckpt_path, arguments)
-        self.checkpoint, self.resumed = open_checkpoint(known.ckpt_path, Path(known.runs_dir), self.experiment)
+    def _look_at_run_settings(self, parser: DigitsParser, args: list[str]) -> Namespace:
+        """The run's own settings, which say what is beneath those of model, data and trainer.
+
+        Read as all settings are, from files and flags in their order, but without looking inside model, data and
+        trainer: what a flag of these means depends on the checkpoint.
+        """
+        opaque = self.init_parser(print_config=None)
+        self.add_default_arguments_to_parser(opaque)
+        self.add_arguments_to_parser(opaque)
+        for group in ("trainer", "model", "data"):
+            opaque.add_argument(f"--{group}", type=dict | str | None)
+        try:
+            asked = opaque.parse_args(args)
+        except UserError:
+            parser.parse_args(args)  # which knows every option, and words the complaint better
+            raise
+        for key in ("runs_dir", "ckpt_path", "init_from"):
+            if asked[key] is not None:
+                asked[key] = str(expand(asked[key]))
+        return asked
+
+    def _from_checkpoint(self, asked: Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The settings that the checkpoint in ``asked`` brings: those that others change, and those that stand."""
+        if asked.ckpt_path is None:
+            return {}, {}
+        if asked.ckpt_path.endswith(".onnx"):
+            self.named = asked.ckpt_path
+            about = OnnxNetwork(Path(asked.ckpt_path)).about
+            model = {"class_path": "digits.models.OnnxModel", "init_args": {"path": asked.ckpt_path}}
+            return {"data": about["config"]["data"]}, {"model": model}
+        self.checkpoint, self.resumed = open_checkpoint(asked.ckpt_path, Path(asked.runs_dir), self.experiment)
         self.run = run_of(self.checkpoint)
-        config = yaml.safe_dump(self.resumed["digits_config"])
-        return [self.verb, "--config", config, *arguments[1:]]
-
-    def _with_onnx(self, path: str, arguments: list[str]) -> list[str]:
-        """Let the network of an ONNX file answer, on the data that it was trained with where no others are named."""
-        self.named = path
-        about = OnnxNetwork(Path(path)).about
-        model = {"model": {"class_path": "digits.models.OnnxModel", "init_args": {"path": path}}}
-        data = {"data": about["config"]["data"]}
-        return [self.verb, "--config", yaml.safe_dump(data), *arguments[1:], "--config", yaml.safe_dump(model)]
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self.config = parser.parse_args(args)
+        config = self.resumed["digits_config"]
+        config.pop("weights_only", None)  # of earlier versions, which did not use it
+        return config, {}
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint's hyperparameters override configuration and flags; here these win."""
 
     def before_instantiate_classes(self) -> None:
-        config = self._settings
+        config = self.config
         config.experiment = config.experiment or self.experiment or _short_name(config.model.class_path)
         config.ckpt_path = self.checkpoint and str(self.checkpoint)
+        for key in ("runs_dir", "init_from"):
+            config[key] = config[key] and str(expand(config[key]))
         if config.trainer.precision is None:
             config.trainer.precision = default_precision(_device_type(config.trainer.accelerator))
         if self.resumed is not None and self.verb == "fit":
@@ -213,14 +252,10 @@ class DigitsCLI(LightningCLI):
             self.changed = self._differences(former)
             config.seed_everything = former["seed_everything"]
 
-    @property
-    def _settings(self) -> Namespace:
-        return self.config[self.verb]
-
     def _differences(self, former: dict[str, Any]) -> list[str]:
         """The keys whose values differ from the ``former`` configuration; each is printed."""
         before = flatten(former)
-        now = flatten(plain(self._parser(self.verb), self._settings))
+        now = flatten(plain(self.parser, self.config))
         differing = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
         changed = [key for key in differing if key not in ("ckpt_path", "init_from", "seed_everything")]
         for key in changed:
@@ -232,7 +267,7 @@ class DigitsCLI(LightningCLI):
     # Trainer
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        settings = self._get(self.config_init, "trainer")
+        settings = self.config_init.trainer
         if self.verb == "fit":
             kwargs |= self._run_folder(settings)
         else:
@@ -259,16 +294,16 @@ class DigitsCLI(LightningCLI):
         if settings.fast_dev_run:
             return {"callbacks": callbacks}
         if rank_zero_only.rank == 0:
-            self.run = self.run or claim_run(Path(self._settings.runs_dir), self._settings.experiment)
+            self.run = self.run or claim_run(Path(self.config.runs_dir), self.config.experiment)
         else:
-            self.run = Path(self._settings.runs_dir, self._settings.experiment, "elsewhere")  # only rank 0 writes
+            self.run = Path(self.config.runs_dir, self.config.experiment, "elsewhere")  # only rank 0 writes
         step = None if self.resumed is None else int(self.resumed["global_step"])
         loggers: list[Any] = [] if settings.logger is False else [RunCurves(self.run, step)]
         if settings.logger not in (None, True, False):
             loggers += _as_list(settings.logger)
         folder = self.run / "checkpoints"
         best = best_checkpoint(folder)
-        last = LastCheckpoint(folder, self._settings.checkpoint_every_n_steps)
+        last = LastCheckpoint(folder, self.config.checkpoint_every_n_steps)
         return {
             "callbacks": [SaveLastEpoch([best, last]), *callbacks, best, last, StopOnSignal(last)],
             "logger": [*loggers, EpochTable(self.run)],
@@ -276,19 +311,23 @@ class DigitsCLI(LightningCLI):
 
     # Verbs
 
+    def execute(self) -> None:
+        """Run the verb."""
+        getattr(self, self.verb)()
+
     def _load_weights(self) -> None:
-        if self._settings.init_from is not None and self.resumed is None:
-            path, content = open_checkpoint(self._settings.init_from, Path(self._settings.runs_dir), None)
+        if self.config.init_from is not None and self.resumed is None:
+            path, content = open_checkpoint(self.config.init_from, Path(self.config.runs_dir), None)
             try:
                 self.model.load_state_dict(content["state_dict"])
             except RuntimeError as error:
                 reason = " ".join(str(error).split())
                 raise UserError(f"the weights in {path} do not fit this model ({reason})") from None
 
-    def fit(self, **kwargs: Any) -> None:
+    def fit(self) -> None:
         try:
             self._load_weights()
-            self.trainer.fit(**kwargs)
+            self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path)
             if self.trainer.global_step == 0:
                 raise UserError(
                     "no step was trained; trainer.max_epochs, max_steps and limit_train_batches must leave one"
@@ -302,31 +341,33 @@ class DigitsCLI(LightningCLI):
             if refused is None:
                 raise
             raise refusal(Path(refused.filename or self.run or "."), refused) from None
+        self._conclude()
 
     def _discard_empty_run(self) -> None:
         """A run that failed before its first checkpoint leaves no folder behind."""
         if self.resumed is None and self.run is not None and not (self.run / "checkpoints").exists():
             shutil.rmtree(self.run, ignore_errors=True)
 
-    def after_fit(self) -> None:
+    def _conclude(self) -> None:
         if self.trainer.fast_dev_run:
             return
-        figures = conclude(self.trainer, self.model, self.datamodule, plain(self._parser(self.verb), self._settings))
+        figures = conclude(self.trainer, self.model, self.datamodule, plain(self.parser, self.config))
         if self.trainer.is_global_zero:
             speed = f"trained in {figures['seconds']:.1f} s, {figures['images_per_second']:,} images/s"
             _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
-            if self._settings.report:
+            if self.config.report:
                 assert self.run is not None
                 _say(f"{write_report(self.run, self.datamodule)}")
 
     def _need_weights(self) -> None:
-        if self.checkpoint is None and not self.model.is_trained:
-            raise UserError(f"{self.verb} needs trained weights: give --ckpt_path a file, or best or last")
+        if self.checkpoint is None and self.config.init_from is None and not self.model.is_trained:
+            raise UserError(f"{self.verb} needs {_WEIGHTS}")
+        self._load_weights()
 
-    def validate(self, **_: Any) -> None:
+    def validate(self) -> None:
         self._report("val")
 
-    def test(self, **_: Any) -> None:
+    def test(self) -> None:
         self._report("test")
 
     def _report(self, split: str) -> None:
@@ -341,7 +382,7 @@ class DigitsCLI(LightningCLI):
             write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
         _say(f"{describe(figures, self.datamodule)} · {self.checkpoint or self.named or type(self.model).__name__}")
 
-    def predict(self, **_: Any) -> None:
+    def predict(self) -> None:
         self._need_weights()
         self.trainer.predict(
             self.model,
@@ -374,16 +415,6 @@ def _as_list(value: Any) -> list[Any]:
 def _say(line: str) -> None:
     if rank_zero_only.rank == 0:
         print(line, flush=True)  # noqa: T201 - the command line's own output
-
-
-def _experiment_of(config: Path) -> str:
-    """A run's config.yaml names its experiment; another configuration is named by its file."""
-    try:
-        content = yaml.safe_load(config.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{config} is not valid YAML: {' '.join(str(error).split())}") from None
-    named = content.get("experiment") if isinstance(content, dict) else None
-    return named or config.stem
 
 
 def _short_name(class_path: str) -> str:

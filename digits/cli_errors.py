@@ -25,6 +25,13 @@ _HOMES = (
     "torch.optim.lr_scheduler",
 )
 
+_ELSEWHERE = {
+    **dict.fromkeys(("checkpoint", "ckpt", "resume", "resume_from_checkpoint"), "ckpt_path"),
+    **{"seed": "seed_everything", "epochs": "trainer.max_epochs", "batch_size": "data.batch_size"},
+    **dict.fromkeys(("lr", "learning_rate"), "model.optimizer.lr"),
+}
+"""What other verbs and other programs call an option."""
+
 
 def explain(message: str, parser: ArgumentParser) -> str:
     """One line about what ``parser`` found wrong; marked for the parser around it, see ``strip_marks``."""
@@ -42,11 +49,17 @@ def strip_marks(explanation: str) -> str:
 
 def _explain_here(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"Option '([^']+)' is not accepted", message):
+        if not _keys(parser):
+            return f"name the class, in a configuration or a flag, before its option {match[1]!r}"
         return f"unknown key {match[1]!r}; {did_you_mean(match[1], _keys(parser))}"
-    if match := re.search(r"does not accept option '([^']+)'", message):
-        return _unknown_option(match[1], parser)
+    if match := re.search(r"Group '([^']+)' does not accept option '([^']+)'", message):
+        return _unknown_option(f"{match[1]}.{match[2]}", parser)
     if match := re.search(r"unrecognized arguments: --(?:no_)?([^\s=]+)", message):
         return _unknown_option(match[1], parser)
+    if match := re.search(r"unrecognized arguments: ([\w.]+)=", message):
+        return f"{match[1]} is no option without dashes; write --{match[0].partition(': ')[2]}…"
+    if match := re.search(r"unrecognized arguments: (\S+)", message):
+        return f"{match[1]!r} belongs to no option; see `{parser.prog} --help`"
     if match := re.search(r"module '([^']+)' has no attribute '([^']+)'", message):
         return f"{match[1]} has no {match[2]!r}; {did_you_mean(match[2], _classes(match[1]))}"
     if match := re.search(r"Expected a dot import path string: (\S+)", message):
@@ -54,8 +67,6 @@ def _explain_here(message: str, parser: ArgumentParser) -> str:
         return f"unknown class {match[1]!r}; {_nearest_only(did_you_mean(match[1], known))}"
     if match := re.search(r"No module named '([^']+)'", message):
         return f"there is no module {match[1]!r}; check the class path"
-    if "arguments are required" in message and "model" in message:
-        return "no model is chosen; give --config configs/cnn.yaml, or --model CNN"
     if literals := re.findall(r"Literal\[([^\]]+)\]", message):
         given = re.search(r"(?:Given|Got) value: (.+)", message)
         choices = ", ".join(dict.fromkeys(", ".join(literals).split(", ")))
@@ -68,6 +79,8 @@ def _explain_here(message: str, parser: ArgumentParser) -> str:
 
 def _unknown_option(name: str, parser: ArgumentParser) -> str:
     keys = _keys(parser)
+    if name in _ELSEWHERE:
+        return f"unknown option {name!r}; did you mean {_ELSEWHERE[name]!r}?"
     group, _, rest = name.partition(".")
     groups = {key.partition(".")[0] for key in keys}
     if rest and group not in groups:
@@ -81,9 +94,7 @@ def _nearest_only(suggestion: str) -> str:
 
 
 def _keys(parser: ArgumentParser) -> list[str]:
-    keys = [action.dest for action in parser._actions if action.dest != "help"]
-    verbs = getattr(parser, "_subcommands_action", None)
-    return keys if verbs is None else [key for verb in verbs.choices.values() for key in _keys(verb)]
+    return [action.dest for action in parser._actions if action.dest != "help"]
 
 
 def _classes(module: str) -> Iterable[str]:

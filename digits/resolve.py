@@ -17,9 +17,6 @@ class _Settings(DigitsCLI):
     def instantiate_classes(self) -> None:
         """Nothing is built."""
 
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Nothing is run."""
-
 
 def resolve(arguments: list[str]) -> dict[str, Any]:
     """The whole configuration that ``fit`` would take from ``arguments``, which do not begin with the verb.
@@ -27,4 +24,4 @@ def resolve(arguments: list[str]) -> dict[str, Any]:
     Raises UserError where fit would refuse to parse them.
     """
     settings = _Settings(["fit", *arguments])
-    return plain(settings._parser("fit"), settings._settings)
+    return plain(settings.parser, settings.config)

@@ -5,7 +5,6 @@ import pytest
 import torch
 import yaml
 
-from digits.resolve import resolve
 from tests.conftest import ROOT
 
 
@@ -89,14 +88,6 @@ def test_resume_remembers_the_best_of_a_run_whose_folder_was_moved(fit, digits):
     assert not run.exists()
 
 
-def test_another_class_gets_what_was_chosen_and_not_the_former_ones_defaults():
-    adam = ["--model", "MLP", "--model.optimizer", "AdamW", "--model.optimizer.lr", "0.5", "--model.optimizer", "Adam"]
-    optimizer = resolve(adam)["model"]["init_args"]["optimizer"]
-    assert optimizer["class_path"] == "torch.optim.Adam"
-    assert optimizer["init_args"]["lr"] == 0.5
-    assert optimizer["init_args"]["weight_decay"] == 0  # AdamW's is 0.01
-
-
 def test_resume_keeps_the_seed_of_the_run(fit, digits):
     run = fit("--seed_everything", "5")
     status, output, _ = digits("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2", "--seed_everything", "6")
@@ -111,6 +102,14 @@ def test_resume_refuses_to_train_on_validation_images(fit, digits):
     status, _, errors = digits("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2", "--data.split_seed", "1")
     assert status == 2
     assert "images that it trained on would validate it" in errors
+
+
+def test_weights_alone_can_be_evaluated(fit, digits):
+    run = fit()
+    weights = run / "checkpoints/best.ckpt"
+    status, output, errors = digits("test", "--model", "MLP", "--data.source", "uci", "--init_from", weights)
+    assert status == 0, errors
+    assert str(_figures(run)["test/accuracy"]) in output
 
 
 def test_warm_start_takes_the_weights_alone(fit):

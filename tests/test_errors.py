@@ -27,9 +27,9 @@ def _with(path, **changes):
         ("models.CNN", "models.CNM", "model: digits.models has no 'CNM'; did you mean 'CNN'?"),
         ("optim.AdamW", "optim.AdamWW", "model: optimizer: torch.optim has no 'AdamWW'; did you mean 'AdamW'?"),
         (" max_lr:", " max_lrr:", "model: lr_scheduler: unknown key 'max_lrr'; did you mean 'max_lr'?"),
-        ("batch_size", "batchsize", "unknown option 'data.batchsize'; did you mean 'data.batch_size'?"),
+        ("batch_size", "batchsize", "data: unknown key 'batchsize'; did you mean 'batch_size'?"),
         ("source: mnist", "source: mnits", "unknown data source 'mnits'; did you mean 'mnist'?"),
-        ("degrees: 10", "degrees: ten", "data.augmentation: degrees: expected float, not 'ten'"),
+        ("degrees: 10", "degrees: ten", "data: augmentation: degrees: expected float, not 'ten'"),
         (
             "LearningRateMonitor",
             "LearningRateMonitr",
@@ -51,6 +51,13 @@ def test_mistakes_in_yaml(digits, tmp_path, old, new, message):
         (["--model.hiden", "[3]"], "model: unknown key 'hiden'; did you mean 'hidden'?"),
         (["--model", "CNNN"], "model: unknown class 'CNNN'; did you mean 'CNN'?"),
         (["--ckpt_path", "gone.ckpt"], "the checkpoint gone.ckpt does not exist; give a file, or one of best, last"),
+        (["--ckpt", "last"], "unknown option 'ckpt'; did you mean 'ckpt_path'?"),
+        (["--ckpt_pat", "last"], "unknown option 'ckpt_pat'; did you mean 'ckpt_path'?"),
+        (["--checkpoint", "last"], "unknown option 'checkpoint'; did you mean 'ckpt_path'?"),
+        (["--model.hidde", "[3]"], "model: unknown key 'hidde'; did you mean 'hidden'?"),
+        (["--epochs", "3"], "unknown option 'epochs'; did you mean 'trainer.max_epochs'?"),
+        (["trainer.max_epochs=3"], "trainer.max_epochs is no option without dashes; write --trainer.max_epochs=…"),
+        (["--runs_dir", "$NOWHERE/runs"], "$NOWHERE/runs: the environment has no NOWHERE"),
         (["--data.subset", "0"], "data.subset is 0; it must be at least 1"),
         (["--data.num_folds", "1"], "data.num_folds is 1; it must be at least 2"),
     ],
@@ -82,8 +89,24 @@ def test_a_gpu_that_is_not_there(digits):
 
 
 def test_missing_config(digits):
-    message = "digits: error: the configuration nope.yaml does not exist; the shipped ones are in configs/\n"
-    assert digits("fit", "--config", "nope.yaml") == (2, "", message)
+    shipped = "champion, classics/cnn-32-64, classics/mlp-128, classics/mlp-early-stopping, classics/mlp-kaggle, cnn, "
+    shipped += "hardware/cluster, hardware/ddp, hardware/gpu, mlp, mlp-deep, speedrun"
+    message = "digits: error: the configuration {} does not exist; {}\n"
+    assert digits("fit", "--config", "xyz.yaml") == (2, "", message.format("xyz.yaml", f"shipped: {shipped}"))
+    hint = f"did you mean 'cnn'? Shipped: {shipped}"
+    assert digits("fit", "--config", "cnnn") == (2, "", message.format("cnnn", hint))
+
+
+@pytest.mark.parametrize(("text", "problem"), [("", "is empty"), ("- model", "does not map settings to values")])
+def test_yaml_without_settings(digits, tmp_path, text, problem):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert digits("fit", "--config", "mine.yaml") == (2, "", f"digits: error: the configuration mine.yaml {problem}\n")
+
+
+def test_a_checkpoint_as_configuration(digits, fit):
+    checkpoint = fit() / "checkpoints" / "best.ckpt"
+    message = f"{checkpoint} is a checkpoint, not a configuration; give it as --ckpt_path"
+    assert digits("fit", "--config", checkpoint) == (2, "", f"digits: error: {message}\n")
 
 
 def test_broken_yaml(digits, tmp_path):
@@ -95,13 +118,14 @@ def test_broken_yaml(digits, tmp_path):
 
 
 def test_no_model(digits):
-    message = "digits: error: no model is chosen; give --config configs/cnn.yaml, or --model CNN\n"
+    message = "digits: error: no model is chosen; give --config cnn, or --model CNN\n"
     assert digits("fit") == (2, "", message)
 
 
-def test_test_without_weights(digits):
+@pytest.mark.parametrize("arguments", [[], ["--config", CNN]])
+def test_test_without_weights(digits, arguments):
     message = "digits: error: test needs trained weights: give --ckpt_path a file, or best or last\n"
-    assert digits("test", "--config", CNN) == (2, "", message)
+    assert digits("test", *arguments) == (2, "", message)
 
 
 def test_no_run_yet(digits):

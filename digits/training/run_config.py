@@ -14,8 +14,12 @@ from pytorch_lightning.cli import LightningArgumentParser, SaveConfigCallback
 
 
 def plain(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:
-    """A parsed configuration as YAML holds it."""
-    return yaml.safe_load(parser.dump(config, skip_none=False, format="yaml"))
+    """A parsed configuration as YAML holds it; of the digits' own data module without its class."""
+    settings = yaml.safe_load(parser.dump(config, skip_none=False, format="yaml"))
+    data = settings["data"]
+    if data is not None and data["class_path"] in ("digits.DigitsDataModule", "digits.data.DigitsDataModule"):
+        settings["data"] = data["init_args"]
+    return settings
 
 
 class RunConfig(SaveConfigCallback):
