@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from digits import __version__
 from digits.errors import Interrupted, UserError, did_you_mean
@@ -25,6 +27,15 @@ _VERBS = {
     "export": ("digits.export", "write a network as ONNX, int8, a torch program or plain weights"),
     "ensemble": ("digits.join", "join checkpoints into one that answers with all of them"),
 }
+_ELSEWHERE = {
+    "train": "fit",
+    "eval": "test",
+    "evaluate": "test",
+    "val": "validate",
+    "infer": "predict",
+    "read": "recognize",
+}
+"""What other programs call a verb."""
 
 
 def _help() -> str:
@@ -34,7 +45,7 @@ def _help() -> str:
         "usage: python -m digits VERB [options]\n\n"
         "Train handwritten-digit recognizers from one YAML.\n\n"
         f"{verbs}\n\n"
-        "  python -m digits fit --config configs/cnn.yaml   to begin\n"
+        "  python -m digits fit --config cnn   to begin\n"
         "  python -m digits VERB --help                     for the options of a verb"
     )
 
@@ -42,6 +53,11 @@ def _help() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status: the verb's, 2 after a mistake that the user can mend, or Interrupted's."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no "·" is no reason to fail
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # where people's own models are, also for the console script
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -50,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         if arguments[0] not in _VERBS:
-            raise UserError(f"unknown verb {arguments[0]!r}; {did_you_mean(arguments[0], _VERBS)}")
+            named = _ELSEWHERE.get(arguments[0], arguments[0])
+            raise UserError(f"unknown verb {arguments[0]!r}; {did_you_mean(named, _VERBS)}")
         with heavy_imports():
             module = import_module(_VERBS[arguments[0]][0])
         return module.main(arguments) or 0

@@ -87,8 +87,6 @@ def main(arguments: list[str]) -> None:
     threading.excepthook = _report_unless_disk_error
     try:
         DigitsCLI(arguments).execute()
-    except UserError as error:
-        raise UserError(strip_marks(str(error))) from None
     except ValueError as error:  # which is what jsonargparse makes of a UserError from a model's constructor
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
@@ -187,6 +185,12 @@ class DigitsCLI(LightningCLI):
         )
 
     def parse_arguments(self, parser: DigitsParser, args: list[str]) -> None:
+        try:
+            self._parse(parser, args)
+        except UserError as error:
+            raise UserError(strip_marks(str(error))) from None
+
+    def _parse(self, parser: DigitsParser, args: list[str]) -> None:
         """Parse, laying the configuration of the checkpoint that is named beneath all else."""
         asked = self._look_at_run_settings(parser, args)
         configs = [str(config) for config in asked.config or [] if config is not None]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jsonargparse import ActionConfigFile, Namespace
-from pytorch_lightning.cli import LightningArgumentParser
+from jsonargparse import Namespace
+from pytorch_lightning.cli import ActionConfigFile, LightningArgumentParser
 
 from digits.cli_errors import explain
 from digits.errors import UserError
@@ -35,7 +35,12 @@ class DigitsParser(LightningArgumentParser):
         raise UserError(explain(str(ex or message), self)) from None
 
     def parse_object(
-        self, obj: Any, namespace: Namespace | None = None, env: bool | None = None, defaults: bool = True, **kwargs: Any
+        self,
+        obj: Any,
+        namespace: Namespace | None = None,
+        env: bool | None = None,
+        defaults: bool = True,
+        **kwargs: Any,
     ) -> Namespace:
         """Parse as jsonargparse does, but without the arguments of a default class that another one replaces.
 

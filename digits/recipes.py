@@ -29,7 +29,7 @@ def find_config(name: str | Path) -> Path:
     """
     path = expand(name)
     if not path.is_file():
-        shipped = _SHIPPED / f"{Path(name).as_posix().removeprefix('configs/').removesuffix('.yaml')}.yaml"
+        shipped = _SHIPPED / f"{_stem(name)}.yaml"
         if not shipped.is_file():
             raise UserError(f"the configuration {name} does not exist; {_nearest(name)}")
         path = shipped
@@ -47,7 +47,17 @@ def find_config(name: str | Path) -> Path:
     return path
 
 
+def find_space(name: str | Path) -> Path:
+    """The file of a sweep's search space: a path, or ``mlp`` or ``sweeps/mlp`` for one that is shipped."""
+    path = expand(name)
+    shipped = _SHIPPED / "sweeps" / f"{_stem(name).removeprefix('sweeps/')}.yaml"
+    return shipped if shipped.is_file() and not path.is_file() else path
+
+
+def _stem(name: str | Path) -> str:
+    return Path(name).as_posix().removeprefix("configs/").removesuffix(".yaml")
+
+
 def _nearest(name: str | Path) -> str:
-    stem = Path(name).as_posix().removeprefix("configs/").removesuffix(".yaml")
-    hint = did_you_mean(stem, recipe_names())
+    hint = did_you_mean(_stem(name), recipe_names())
     return f"{hint} Shipped: {', '.join(recipe_names())}" if hint.startswith("did") else f"shipped: {hint[13:]}"

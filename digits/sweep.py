@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.recipes import find_space
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -108,6 +109,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--seed", type=int, default=0, help="of what the sampler draws; default: 0")
     parser.add_argument("--runs_dir", type=Path, default=Path("runs"), help="default: runs")
     options, for_fit = parser.parse_known_args(arguments[1:])
+    options.space = find_space(options.space)
     for name, least in (("trials", 1), ("jobs", 1), ("folds", 2)):
         value = getattr(options, name)
         if value is not None and value < least:

@@ -57,7 +57,10 @@ def test_mistakes_in_yaml(digits, tmp_path, old, new, message):
         (["--model.hidde", "[3]"], "model: unknown key 'hidde'; did you mean 'hidden'?"),
         (["--epochs", "3"], "unknown option 'epochs'; did you mean 'trainer.max_epochs'?"),
         (["trainer.max_epochs=3"], "trainer.max_epochs is no option without dashes; write --trainer.max_epochs=…"),
-        (["--runs_dir", "$NOWHERE/runs"], "$NOWHERE/runs: the environment has no NOWHERE"),
+        (
+            ["--runs_dir", "$NOWHERE/runs"],
+            "the path $NOWHERE/runs names the environment variable NOWHERE, which is not set",
+        ),
         (["--data.subset", "0"], "data.subset is 0; it must be at least 1"),
         (["--data.num_folds", "1"], "data.num_folds is 1; it must be at least 2"),
     ],

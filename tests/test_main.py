@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -17,10 +18,28 @@ def test_help_lists_every_verb_without_importing_torch():
         assert f"\n  {verb}" in result.stdout
 
 
-def test_module_and_mistyped_verb():
-    result = subprocess.run([sys.executable, "-m", "digits", "tset"], capture_output=True, text=True)
-    assert result.returncode == 2
-    assert result.stderr == "digits: error: unknown verb 'tset'; did you mean 'test'?\n"
+@pytest.mark.parametrize(("word", "verb"), [("train", "fit"), ("eval", "test"), ("tset", "test")])
+def test_what_other_programs_call_a_verb(digits, word, verb):
+    assert digits(word) == (2, "", f"digits: error: unknown verb {word!r}; did you mean {verb!r}?\n")
+
+
+def test_a_terminal_without_unicode(fit):
+    run = fit()
+    command = [sys.executable, "-m", "digits", "predict", "--ckpt_path", str(run / "checkpoints" / "best.ckpt")]
+    plain = os.environ | {"PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, text=True, env=plain)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "predictions ?" in result.stdout
+
+
+def test_the_console_script_finds_modules_in_the_folder(tmp_path):
+    (tmp_path / "mine.py").write_text("from digits.models import MLP\nclass Net(MLP): pass\n")
+    script = "import sys; from digits.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "digits-script").write_text(script)
+    command = [sys.executable, "elsewhere/digits-script", "fit", "--model", "mine.Net", "--data.source", "uci"]
+    result = subprocess.run([*command, "--trainer.fast_dev_run", "true"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("verb", ["fit", "test"])

@@ -37,8 +37,9 @@ def test_a_checkpoint_named_in_a_yaml_is_resumed(digits, write, tmp_path):
     settings = QUICK | {"experiment": "mine", "runs_dir": "elsewhere"}
     assert digits("fit", "--config", write("first.yaml", **settings))[0] == 0
     more = {"trainer": {"max_epochs": 3}}
-    status, output, errors = digits("fit", "--config", write("again.yaml", **settings, ckpt_path="last") , "--config",
-                                    write("more.yaml", **more))
+    status, output, errors = digits(
+        "fit", "--config", write("again.yaml", **settings, ckpt_path="last"), "--config", write("more.yaml", **more)
+    )
     assert status == 0, errors
     run = tmp_path / "elsewhere/mine/version_0"
     assert "trainer.max_epochs: 1 in the checkpoint, now 3" in output

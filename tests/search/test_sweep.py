@@ -89,7 +89,7 @@ def test_folds_judge_a_trial(digits, recipe, tmp_path):
     ("text", "options", "complaint"),
     [
         ("model.init_args.hiden: {choices: [[8]]}", [], "unknown key 'hiden'; did you mean 'hidden'?"),
-        ("data.batchsize: {low: 8, high: 9}", [], "unknown option 'data.batchsize'; did you mean 'data.batch_size'?"),
+        ("data.batchsize: {low: 8, high: 9}", [], "data: unknown key 'batchsize'; did you mean 'batch_size'?"),
         ("model.class_path: {choices: [digits.models.CNNN]}", [], "did you mean 'CNN'?"),
         ("data.batch_size: {low: 8, high: 9}", ["--sampler", "gird"], "unknown sampler 'gird'; did you mean 'grid'?"),
         ("data.batch_size: {low: 8, high: 9}", ["--pruner", "mean"], "unknown pruner 'mean'; did you mean 'median'?"),
