@@ -37,6 +37,7 @@ from digits.training import (
     RunCurves,
     SaveLastEpoch,
     SeedEachBatch,
+    StopOnDivergence,
     StopOnSignal,
     Stopwatch,
     TakeUpNewSettings,
@@ -54,7 +55,10 @@ from digits.training import (
     open_checkpoint,
     plain,
     refusal,
+    refuse_inexact_resume,
+    refuse_inexact_settings,
     run_of,
+    why_stopped,
     write_json,
     write_predictions,
     write_submission,
@@ -252,6 +256,10 @@ class DigitsCLI(LightningCLI):
         if config.trainer.precision is None:
             config.trainer.precision = default_precision(_device_type(config.trainer.accelerator))
         if self.resumed is not None and self.verb == "fit":
+            assert self.checkpoint is not None
+            refuse_inexact_resume(self.checkpoint, self.resumed)
+            if config.trainer.fast_dev_run:
+                raise UserError("trainer.fast_dev_run tries a new run; use --init_from instead of --ckpt_path")
             former = self.resumed["digits_config"]
             self.changed = self._differences(former)
             config.seed_everything = former["seed_everything"]
@@ -290,13 +298,19 @@ class DigitsCLI(LightningCLI):
         unwanted: list[type[Callback]] = [ModelSummary] if settings.enable_model_summary is False else []
         unwanted += [BaseProgressBar] if settings.enable_progress_bar is False else []
         wanted = [callback for callback in settings.callbacks or [] if not isinstance(callback, tuple(unwanted))]
+        refuse_inexact_settings(wanted, settings.val_check_interval)
+        if settings.enable_checkpointing is False and not settings.fast_dev_run:
+            raise UserError(
+                "trainer.enable_checkpointing false: fit ends with testing its best checkpoint, so it keeps that and "
+                "the last; leave it out"
+            )
         callbacks: list[Callback] = [*wanted, SeedEachBatch(), EvaluationPictures(), Stopwatch()]
         if settings.enable_progress_bar is not False and not any(isinstance(c, BaseProgressBar) for c in wanted):
             callbacks.append(ProgressBar())
         if self.changed:
             callbacks.append(TakeUpNewSettings(self.changed))
         if settings.fast_dev_run:
-            return {"callbacks": callbacks}
+            return {"callbacks": [*callbacks, StopOnDivergence(None)]}
         if rank_zero_only.rank == 0:
             self.run = self.run or claim_run(Path(self.config.runs_dir), self.config.experiment)
         else:
@@ -309,8 +323,11 @@ class DigitsCLI(LightningCLI):
         best = best_checkpoint(folder)
         last = LastCheckpoint(folder, self.config.checkpoint_every_n_steps)
         return {
-            "callbacks": [SaveLastEpoch([best, last]), *callbacks, best, last, StopOnSignal(last)],
-            "logger": [*loggers, EpochTable(self.run)],
+            "callbacks": [
+                *(SaveLastEpoch([best, last]), *callbacks, StopOnDivergence(self.run)),
+                *(best, last, StopOnSignal(last)),
+            ],
+            "logger": [*loggers, EpochTable(self.run, step)],
         }
 
     # Verbs
@@ -339,6 +356,9 @@ class DigitsCLI(LightningCLI):
         except UserError:
             self._discard_empty_run()
             raise
+        except MisconfigurationException as error:
+            self._discard_empty_run()
+            raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
         except Exception as error:
             # TensorBoard writes too, and wraps what the disk says in errors of its own.
             refused = find_disk_error(error)
@@ -349,14 +369,19 @@ class DigitsCLI(LightningCLI):
 
     def _discard_empty_run(self) -> None:
         """A run that failed before its first checkpoint leaves no folder behind."""
-        if self.resumed is None and self.run is not None and not (self.run / "checkpoints").exists():
+        if self.resumed is not None or self.run is None:
+            return
+        if not any((self.run / name).exists() for name in ("checkpoints", "stopped.txt")):
             shutil.rmtree(self.run, ignore_errors=True)
 
     def _conclude(self) -> None:
         if self.trainer.fast_dev_run:
             return
+        early = why_stopped(self.trainer)
         figures = conclude(self.trainer, self.model, self.datamodule, plain(self.parser, self.config))
         if self.trainer.is_global_zero:
+            if early is not None:
+                _say(early)
             speed = f"trained in {figures['seconds']:.1f} s, {figures['images_per_second']:,} images/s"
             _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
             if self.config.report:

@@ -75,7 +75,8 @@ class EvaluationBatches(Sampler[Tensor]):
 
     Whole batches go round, so that each is computed exactly as on one device. All processes take the same number of
     turns (DistributedDataParallel meets at every forward pass); those without a batch left get an empty one, which
-    counts nothing, where the usual sampler would repeat samples and count them twice.
+    counts nothing, where the usual sampler would repeat samples and count them twice. ``skip`` leaves out turns at the
+    start of the next iteration, as TrainingBatches' does.
     """
 
     def __init__(self, size: int, batch_size: int, *, rank: int, world_size: int) -> None:
@@ -83,12 +84,14 @@ class EvaluationBatches(Sampler[Tensor]):
         self._batch_size = batch_size
         self._rank = rank
         self._world_size = world_size
+        self.skip = 0
 
     def __len__(self) -> int:
         return -(-self._size // (self._batch_size * self._world_size))
 
     def __iter__(self) -> Iterator[Tensor]:
-        for turn in range(len(self)):
+        first, self.skip = self.skip, 0
+        for turn in range(first, len(self)):
             start = (turn * self._world_size + self._rank) * self._batch_size
             yield torch.arange(min(start, self._size), min(start + self._batch_size, self._size))
 
@@ -130,14 +133,22 @@ class TrainingLoader(BatchLoader):
     Lightning saves ``state_dict`` in its checkpoints and restores it on resume.
     """
 
-    def __init__(self, dataset: BatchDataset, sampler: TrainingBatches, *, num_workers: int, pin_memory: bool) -> None:
+    def __init__(
+        self,
+        dataset: BatchDataset,
+        sampler: TrainingBatches | EvaluationBatches,
+        *,
+        num_workers: int,
+        pin_memory: bool,
+    ) -> None:
         super().__init__(dataset, sampler, num_workers=num_workers, pin_memory=pin_memory)
-        self.sampler = sampler
-        """Lightning looks for it here to tell it the epoch."""
+        self._batches = sampler
+        if isinstance(sampler, TrainingBatches):
+            self.sampler = sampler  # where Lightning looks for what to tell the epoch
         self._handed_out = 0
 
     def __iter__(self) -> Iterator[Batch]:
-        self._handed_out = self.sampler.skip
+        self._handed_out = self._batches.skip
         for batch in super().__iter__():
             self._handed_out += 1
             yield batch
@@ -146,4 +157,4 @@ class TrainingLoader(BatchLoader):
         return {"handed_out": self._handed_out}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.sampler.skip = state["handed_out"] % len(self)
+        self._batches.skip = state["handed_out"] % len(self)

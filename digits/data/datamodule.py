@@ -160,11 +160,10 @@ class DigitsDataModule(LightningDataModule):
         return self.digits.test is not None and self.digits.test.labels is not None
 
     def train_dataloader(self) -> BatchLoader:
-        images = self.train_images()
-        if self.trainer is not None and self.trainer.overfit_batches > 0:  # the same batches in every epoch
-            return self._evaluation_loader(images, self.training_indices, self.batch_size)
         size = len(self.training_indices)
         rank, world_size = self._place()
+        if self.trainer is not None and self.trainer.overfit_batches > 0:  # the same batches in every epoch
+            return self._training_loader(EvaluationBatches(size, self.batch_size, rank=rank, world_size=world_size))
         if self.batch_size % world_size != 0:
             raise UserError(
                 f"data.batch_size {self.batch_size} cannot be shared equally by {world_size} devices; "
@@ -181,8 +180,11 @@ class DigitsDataModule(LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
+        return self._training_loader(batches)
+
+    def _training_loader(self, batches: TrainingBatches | EvaluationBatches) -> TrainingLoader:
         return TrainingLoader(
-            BatchDataset(images, self.training_indices),
+            BatchDataset(self.train_images(), self.training_indices),
             batches,
             num_workers=self.num_workers,
             pin_memory=self._pin_memory(),
@@ -208,14 +210,12 @@ class DigitsDataModule(LightningDataModule):
     def predict_dataloader(self) -> BatchLoader:
         return self._evaluation_loader(self._test_images())
 
-    def _evaluation_loader(
-        self, images: DigitImages, indices: Tensor | None = None, batch_size: int | None = None
-    ) -> BatchLoader:
+    def _evaluation_loader(self, images: DigitImages, indices: Tensor | None = None) -> BatchLoader:
         indices = torch.arange(len(images)) if indices is None else indices
         rank, world_size = self._place()
         return BatchLoader(
             BatchDataset(images, indices),
-            EvaluationBatches(len(indices), batch_size or self.eval_batch_size, rank=rank, world_size=world_size),
+            EvaluationBatches(len(indices), self.eval_batch_size, rank=rank, world_size=world_size),
             num_workers=self.num_workers,
             pin_memory=self._pin_memory(),
         )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from digits.data import Batch
+from digits.errors import UserError
 from digits.models.layers import Standardize, log_mean_probability
 from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
 
@@ -126,8 +127,8 @@ class DigitClassifier(LightningModule):
         Not by self.log, which costs every later step as much as this one, and writes after checkpoints of the step are
         saved, which would leave a gap in the curve of a run that resumes from one.
         """
-        step = self.trainer.global_step
-        if (step + 1) % self.trainer.log_every_n_steps == 0:
+        step, interval = self.trainer.global_step, self.trainer.log_every_n_steps
+        if interval > 0 and (step + 1) % interval == 0:
             self.latest_loss = loss.item()
             for logger in self.loggers:
                 logger.log_metrics({"train/loss_step": self.latest_loss}, step)
@@ -196,11 +197,11 @@ class DigitClassifier(LightningModule):
         if not is_open:
             return {}
         config = self.lr_scheduler_config
-        length = self._total_steps() if config.interval == "step" else self.trainer.max_epochs or 1
-        return {"total_steps": length // config.frequency}
+        steps, epochs = self._run_length()
+        return {"total_steps": max((steps if config.interval == "step" else epochs) // config.frequency, 1)}
 
-    def _total_steps(self) -> int:
-        """How many optimizer steps this run takes.
+    def _run_length(self) -> tuple[int, int]:
+        """How many optimizer steps this run takes, and how many epochs it begins.
 
         Not ``trainer.estimated_stepping_batches``, which sets up the loaders too early for a resume to restore their
         place (Lightning issue 20550).
@@ -210,8 +211,16 @@ class DigitClassifier(LightningModule):
         batches: float = len(trainer.datamodule.train_dataloader())
         limit = trainer.limit_train_batches
         batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
-        steps = math.ceil(batches / trainer.accumulate_grad_batches) * (trainer.max_epochs or 1)
-        return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
+        steps_of_epoch = max(math.ceil(batches / trainer.accumulate_grad_batches), 1)
+        limits = [trainer.max_steps] if trainer.max_steps != -1 else []
+        if trainer.max_epochs not in (None, -1):
+            limits.append(steps_of_epoch * trainer.max_epochs)
+        if not limits:
+            raise UserError(
+                "the learning-rate schedule needs to know how long the run is: set trainer.max_epochs or "
+                "trainer.max_steps, or give the schedule its total_steps"
+            )
+        return min(limits), math.ceil(min(limits) / steps_of_epoch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["training_progress"] = self.training_progress.totals()

@@ -2,14 +2,16 @@
 
 from digits.training.allocator import keep_freed_memory
 from digits.training.checkpoint_io import AtomicCheckpointIO, find_disk_error, refusal
-from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint
-from digits.training.conclusion import conclude, describe, flatten
+from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint, refuse_inexact_resume
+from digits.training.conclusion import conclude, describe, flatten, why_stopped
+from digits.training.divergence import StopOnDivergence
 from digits.training.epoch_loop import Trainer
 from digits.training.interruption import StopOnSignal
 from digits.training.new_settings import TakeUpNewSettings
 from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
+from digits.training.refusals import refuse_inexact_settings
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
 from digits.training.run_config import RunConfig, plain
@@ -29,6 +31,7 @@ __all__ = [
     "RunCurves",
     "SaveLastEpoch",
     "SeedEachBatch",
+    "StopOnDivergence",
     "StopOnSignal",
     "StopWithParent",
     "Stopwatch",
@@ -50,8 +53,11 @@ __all__ = [
     "open_checkpoint",
     "plain",
     "refusal",
+    "refuse_inexact_resume",
+    "refuse_inexact_settings",
     "run_of",
     "tested_checkpoint",
+    "why_stopped",
     "write_json",
     "write_predictions",
     "write_submission",

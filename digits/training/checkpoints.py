@@ -1,9 +1,10 @@
 """Which checkpoints a run keeps, and when they are written.
 
 Lightning saves at the end of an epoch before that epoch is over: the learning-rate scheduler that watches a figure has
-not acted yet, the epoch's figures are not in the logs, and a resume runs the epoch's last hooks once more. Here a
-checkpoint of whole epochs is written when the next one begins, or training ends, and is marked as such, so that a
-resume simply begins that epoch.
+not acted yet, the epoch's figures are not in the logs, and a resume runs the epoch's last hooks once more. Within an
+epoch it saves before the validation that the batch is due, which a resume then leaves out. Here a checkpoint of whole
+epochs is written when the next one begins, or training ends, and one within an epoch between two batches; each holds
+the latest figures and is marked as what it is, so that a resume simply goes on.
 """
 
 from __future__ import annotations
@@ -12,15 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import (
+    Callback,
+    EarlyStopping,
+    GradientAccumulationScheduler,
+    ModelCheckpoint,
+    Timer,
+)
+from pytorch_lightning.trainer.states import TrainerFn
+
+from digits.errors import UserError
+from digits.training.epoch_loop import forget_restart
 
 _PLACE = "digits_place"
 
 
 class EpochCheckpoint(ModelCheckpoint):
-    """A ModelCheckpoint whose epochs are over when it saves them."""
+    """A ModelCheckpoint that saves where nothing is half done.
 
-    _has_trained = False
+    One with a ``monitor`` looks at every validation, within epochs too.
+    """
+
+    _is_due = False
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the run's folder lies now; where it was moved, Lightning would forget the best score."""
@@ -33,27 +47,35 @@ class EpochCheckpoint(ModelCheckpoint):
         }
         super().load_state_dict({**state_dict, **moved})
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        self._has_trained = True
-
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Nothing: ModelCheckpoint would ask whether to save within the epoch."""
+        """Nothing: the batch is not over yet."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._is_due = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Nothing: the epoch is not over yet."""
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.save_epoch(trainer, pl_module)
+    def on_between_batches(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.save_if_due(trainer)
 
-    def save_epoch(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save what the epoch that has just ended earned, if anything was trained in it."""
-        is_known = self.monitor is None or self.monitor in trainer.callback_metrics
-        if self._has_trained and is_known:
-            for logger in trainer.loggers:
-                logger.save()  # what a checkpoint counts as logged is on disk before it
-            super().on_train_epoch_end(trainer, pl_module)
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.save_if_due(trainer)
+
+    def save_if_due(self, trainer: Trainer) -> None:
+        """Save what was earned since the last time."""
+        if self._is_due and (self.monitor is None or self.monitor in trainer.callback_metrics):
+            self._is_due = False
+            save_logs(trainer)
+            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+
+
+def save_logs(trainer: Trainer) -> None:
+    """Bring to disk what a checkpoint will count as logged."""
+    for logger in trainer.loggers:
+        logger.save()
 
 
 class SaveLastEpoch(Callback):
@@ -68,7 +90,7 @@ class SaveLastEpoch(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for checkpoint in self._checkpoints:
-            checkpoint.save_epoch(trainer, pl_module)
+            checkpoint.save_if_due(trainer)
 
 
 def best_checkpoint(folder: Path) -> EpochCheckpoint:
@@ -107,35 +129,47 @@ class LastCheckpoint(EpochCheckpoint):
         self._every_n_steps = every_n_steps
         self._resumed_place: dict[str, Any] | None = None
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        if trainer.fit_loop.restarting:
-            # The restart is done with; at the end of an epoch resumed midway Lightning would still hold back the
-            # scheduler that watches a figure.
-            trainer.fit_loop.restarting = False
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        for other in trainer.checkpoint_callbacks:
+            if isinstance(other, ModelCheckpoint) and not isinstance(other, EpochCheckpoint):
+                names = {other.filename, "last" if other.save_last else None}
+                if other.dirpath == self.dirpath and names & {"best", "last"}:
+                    raise UserError(
+                        f"a ModelCheckpoint of trainer.callbacks would overwrite {names & {'best', 'last'}} in "
+                        f"{self.dirpath}, which fit keeps itself; leave out save_last, or give another dirpath"
+                    )
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if self._every_n_steps and is_resumable_here(trainer) and trainer.global_step % self._every_n_steps == 0:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self._is_due = True
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing: a validation is no reason to save."""
+
+    def on_between_batches(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._every_n_steps and trainer.global_step % self._every_n_steps == 0 and is_resumable_here(trainer):
             self.save_now(trainer)
 
     def save_now(self, trainer: Trainer) -> None:
         """Save between two batches of an epoch; ``is_resumable_here`` must hold."""
-        for logger in trainer.loggers:
-            logger.save()
+        save_logs(trainer)
         trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
+        loops = checkpoint["loops"]["fit_loop"]
         is_between_epochs = _is_between_epochs(trainer)
         if is_between_epochs:
+            progress = loops["epoch_progress"]
             for counts in (progress["total"], progress["current"]):
                 counts["ready"] = counts["started"] = counts["completed"]
+            loops["state_dict"].pop("combined_loader", None)  # whose place is in the epoch that is over
         checkpoint[_PLACE] = {
             "between_epochs": is_between_epochs,
+            "is_resumable": is_between_epochs or is_resumable_here(trainer),
+            "has_new_validation": trainer.fit_loop.epoch_loop.val_loop._has_run,
             "stopped_early": bool(trainer.should_stop),
-            "max_epochs": trainer.max_epochs,
+            "limits": _limits(trainer),
+            "figures": {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()},
         }
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -145,20 +179,50 @@ class LastCheckpoint(EpochCheckpoint):
         place, self._resumed_place = self._resumed_place, None
         if place is None:
             return
+        figures = place.get("figures", {})
+        trainer._logger_connector._callback_metrics |= {
+            name: value.to(pl_module.device) for name, value in figures.items()
+        }
+        trainer.fit_loop.epoch_loop.val_loop._has_run = place.get("has_new_validation", False)
         if place["between_epochs"]:
             # Nothing is half done, so the loops have nothing to restart; they would take the last batch for unfinished.
-            trainer.fit_loop.restarting = False
-        if place["stopped_early"] and place["max_epochs"] == trainer.max_epochs:
+            forget_restart(trainer)
+        else:
+            for callback in trainer.callbacks:  # an epoch that is resumed midway is not announced again
+                if isinstance(callback, GradientAccumulationScheduler):
+                    callback.on_train_epoch_start(trainer)
+        if place["stopped_early"] and place.get("limits") == _limits(trainer):
             trainer.should_stop = True
 
 
+def refuse_inexact_resume(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Raise UserError for a checkpoint from which training could not go on as if it had not been interrupted."""
+    if not checkpoint.get(_PLACE, {}).get("is_resumable", True):
+        raise UserError(
+            f"{path} was saved in the middle of a step, from where a run does not resume exactly; resume from the "
+            "run's last.ckpt, or start anew from these weights with --init_from"
+        )
+
+
 def is_resumable_here(trainer: Trainer) -> bool:
-    """Whether a checkpoint at this batch's end would hold all: no half-gathered gradients, no epoch to close."""
+    """Whether a checkpoint would hold all there is: the batch is over and no gradients are half gathered."""
     loop = trainer.fit_loop.epoch_loop
-    return not loop.batch_progress.is_last_batch and not loop._should_accumulate()
+    return loop.is_between_batches and not loop._should_accumulate()
 
 
 def _is_between_epochs(trainer: Trainer) -> bool:
     """Whether the epochs begun are over; the one that is about to begin may have been announced."""
     progress = trainer.fit_loop.epoch_progress.current
     return progress.started == progress.processed == progress.completed
+
+
+def _limits(trainer: Trainer) -> list[Any]:
+    """What ends training early; where it was changed, a run that was ended by it goes on."""
+    limits: list[Any] = [trainer.max_epochs, trainer.max_steps]
+    for callback in trainer.callbacks:
+        if isinstance(callback, EarlyStopping):
+            limits += [callback.monitor, callback.patience, callback.min_delta, callback.stopping_threshold]
+            limits += [callback.divergence_threshold]
+        elif isinstance(callback, Timer):
+            limits.append(callback._duration)
+    return limits

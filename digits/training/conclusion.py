@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
+from pytorch_lightning.callbacks import Timer, WeightAveraging
 
 from digits.data import DigitsDataModule
 from digits.evaluation import fit_temperature
 from digits.models import DigitClassifier, read_checkpoint
 from digits.training.checkpoint_io import AtomicCheckpointIO
+from digits.training.checkpoints import LastCheckpoint
 from digits.training.results import context, evaluate, write_json
 from digits.training.runs import tested_checkpoint
 from digits.training.stopwatch import Stopwatch
@@ -74,6 +75,20 @@ def _calibrate(trainer: Trainer, model: DigitClassifier, checkpoint: Path) -> di
     return {"temperature": temperature, "val/ece_before": uncalibrated.figures()["ece"], **calibrated}
 
 
+def why_stopped(trainer: Trainer) -> str | None:
+    """What ended a finished fit before its last epoch or step, in words."""
+    if not trainer.should_stop:
+        return None
+    for callback in trainer.early_stopping_callbacks:
+        if callback.stopping_reason_message is not None:
+            reason = callback.stopping_reason_message.removesuffix(" Signaling Trainer to stop.")
+            return f"stopped early after {trainer.current_epoch} epochs: {reason}"
+    timers = [callback for callback in trainer.callbacks if isinstance(callback, Timer)]
+    if any((timer.time_remaining() or 0) < 0 for timer in timers):
+        return f"stopped after {trainer.current_epoch} epochs, the last of them cut short: the time is up"
+    return None
+
+
 def describe(figures: dict[str, float], data: DigitsDataModule) -> str:
     """The most important of ``figures`` in words."""
     if "test/accuracy" in figures:
@@ -88,9 +103,8 @@ def describe(figures: dict[str, float], data: DigitsDataModule) -> str:
 
 def _checkpoint_to_test(trainer: Trainer) -> Path:
     """``best.ckpt``, or ``last.ckpt`` of a run without validation."""
-    assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
-    folder = Path(trainer.checkpoint_callback.dirpath)
-    return tested_checkpoint(folder.parent)
+    last = next(callback for callback in trainer.callbacks if isinstance(callback, LastCheckpoint))
+    return tested_checkpoint(last.path.parent.parent)
 
 
 def _show_model(

@@ -20,6 +20,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule
 from pytorch_lightning import Trainer as LightningTrainer
 from pytorch_lightning.core.hooks import DataHooks
+from pytorch_lightning.loops import _Loop
 from pytorch_lightning.loops.fetchers import _DataFetcher, _DataLoaderIterDataFetcher
 from pytorch_lightning.loops.optimization.automatic import ClosureResult
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
@@ -28,6 +29,8 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
+
+from digits.errors import UserError, did_you_mean
 
 Hook = Callable[..., Any]
 
@@ -50,7 +53,11 @@ _RARE_HOOKS = (
 
 
 class Trainer(LightningTrainer):
-    """Lightning's Trainer with this loop in place of its own."""
+    """Lightning's Trainer with this loop in place of its own.
+
+    Callbacks may have one more hook, ``on_between_batches(trainer, pl_module)``, called after each batch but an epoch's
+    last: the validation that fell due is over, its figures are logged, schedules and early stopping have acted.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,19 +66,84 @@ class Trainer(LightningTrainer):
 
 
 class EpochLoop(_TrainingEpochLoop):
-    """The short way on one device, without a profiler or gathered gradients; else, and to restart, Lightning's."""
+    """The short way on one device, without a profiler or gathered gradients; else Lightning's.
 
+    Checkpoints to resume from are written between two batches or two epochs, so that nothing is half done in them.
+    Lightning expects them from the middle of a batch: it would leave out the validation that the batch was due.
+    """
+
+    is_between_batches = False
     _step: _Step | None = None
+    _observers: tuple[Hook, ...] = ()
 
     def run(self, data_fetcher: _DataFetcher) -> None:
-        self._step = _Step(self.trainer) if _is_plain(self.trainer, data_fetcher) else None
+        trainer = self.trainer
+        self._refuse_unmeasured_monitors()
+        self._step = _Step(trainer) if _is_plain(trainer, data_fetcher) else None
+        self._observers = tuple(
+            callback.on_between_batches for callback in trainer.callbacks if hasattr(callback, "on_between_batches")
+        )
         super().run(data_fetcher)
 
+    def on_run_start(self, data_fetcher: _DataFetcher) -> None:
+        super().on_run_start(data_fetcher)
+        forget_restart(self.trainer)
+
     def advance(self, data_fetcher: _DataFetcher) -> None:
-        if self._step is None or self.restarting or self.val_loop.restarting:
+        if self._step is None:
             super().advance(data_fetcher)
         else:
             self._step.take(self, data_fetcher)
+
+    def on_advance_end(self, data_fetcher: _DataFetcher) -> None:
+        super().on_advance_end(data_fetcher)
+        if not self.done:
+            self.is_between_batches = True
+            for observe in self._observers:
+                observe(self.trainer, self.trainer.lightning_module)
+            self.is_between_batches = False
+
+    def _refuse_unmeasured_monitors(self) -> None:
+        for monitor in self._watched():
+            if monitor.startswith("val/") and not self.trainer.enable_validation:
+                raise UserError(
+                    f"the learning-rate schedule watches {monitor}, and there is no validation; "
+                    "choose another schedule, or leave out trainer.limit_val_batches"
+                )
+
+    def _watched(self) -> list[str]:
+        """The figures that schedules wait for."""
+        return [str(config.monitor) for config in self.trainer.lr_scheduler_configs if config.reduce_on_plateau]
+
+    def _update_learning_rates(self, interval: str, update_plateau_schedulers: bool) -> None:
+        """As Lightning's, but a schedule acts on each validation once, however seldom there is one.
+
+        Lightning fails where there has been none yet and counts an old one again, as one more that is no better.
+        """
+        if not update_plateau_schedulers or interval not in {
+            config.interval for config in self.trainer.lr_scheduler_configs if config.reduce_on_plateau
+        }:
+            super()._update_learning_rates(interval, update_plateau_schedulers)
+            return
+        if not self.val_loop._has_run and any(monitor.startswith("val/") for monitor in self._watched()):
+            return
+        known = self.trainer.callback_metrics
+        for monitor in self._watched():
+            if monitor not in known:
+                raise UserError(f"the learning-rate schedule watches {monitor!r}; {did_you_mean(monitor, known)}")
+        # Set by Lightning at a validation's end, and read by it only when it restarts, which is not how runs resume.
+        acted = self.scheduler_progress.total.completed
+        super()._update_learning_rates(interval, update_plateau_schedulers)
+        if self.scheduler_progress.total.completed > acted:
+            self.val_loop._has_run = False
+
+
+def forget_restart(trainer: LightningTrainer) -> None:
+    """Tell the loops that they go on from a state in which nothing is half done.
+
+    Not by setting ``fit_loop.restarting``, which with ``max_steps`` becomes true whatever it is set to.
+    """
+    _Loop.restarting.fset(trainer.fit_loop, False)
 
 
 def _is_plain(trainer: LightningTrainer, data_fetcher: _DataFetcher) -> bool:

@@ -19,7 +19,7 @@ _STATUS = {signal.SIGTERM: 143, signal.SIGUSR1: 143, signal.SIGINT: 130}
 
 
 class StopOnSignal(Checkpoint):
-    """On SIGTERM, SIGUSR1 or Ctrl-C: finishes the batch, saves ``last.ckpt`` and raises Interrupted.
+    """On SIGTERM, SIGUSR1 or Ctrl-C: finishes the batch and its validation, saves ``last.ckpt`` and raises Interrupted.
 
     A second Ctrl-C quits at once. Lightning's own handling exits with status 0 after SIGTERM and may cut a step in two
     after Ctrl-C. Stands last among the callbacks (Lightning keeps Checkpoints there), so that all others have seen the
@@ -45,9 +45,7 @@ class StopOnSignal(Checkpoint):
             os._exit(130)
         self._received = number
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_between_batches(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if is_resumable_here(trainer) and (received := self._agreed(trainer)):
             self._last.save_now(trainer)
             self._stop(trainer, received)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -16,7 +17,8 @@ class TakeUpNewSettings(Callback):
 
     Their saved states hold the former arguments, so that without this ``--model.optimizer.lr`` would do nothing on a
     resume and more epochs would outrun a OneCycleLR. The optimizer keeps its moments; a schedule stands where it would
-    stand had it been in force from the start, ReduceLROnPlateau keeps what it has seen.
+    stand had it been in force from the start, ReduceLROnPlateau keeps what it has seen. Early stopping keeps what it
+    has counted, with the patience that is now set.
 
     Args:
         changed: The configuration's keys that differ from the checkpoint's.
@@ -26,8 +28,14 @@ class TakeUpNewSettings(Callback):
     def __init__(self, changed: list[str]) -> None:
         self._optimizer_changed = any(".optimizer" in key for key in changed)
         self._scheduler_changed = any(".lr_scheduler" in key for key in changed)
+        self._patience: dict[EarlyStopping, int] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._patience = {stop: stop.patience for stop in trainer.early_stopping_callbacks}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for stop, patience in self._patience.items():
+            stop.patience = patience
         fresh = pl_module.configure_optimizers()
         if isinstance(fresh, Optimizer):
             _take_arguments(trainer.optimizers[0], fresh)

@@ -13,12 +13,18 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 class EpochTable(Logger):
     """Gathers what is logged in an epoch into one row of ``<run>/metrics.csv``.
 
-    The file is written anew each time, so a resumed run replaces the row of an epoch that it repeats.
+    The file is written anew each time, at the end of an epoch and before a checkpoint is saved.
+
+    Args:
+        run: ``<runs_dir>/<experiment>/version_<n>``.
+        resumed_step: The optimizer step that the run resumes at; rows with figures from beyond it are dropped.
+
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, resumed_step: int | None = None) -> None:
         super().__init__()
         self._run = run
+        self._resumed_step = resumed_step
         self._rows: dict[int, dict[str, str]] = {}
 
     @property
@@ -48,15 +54,20 @@ class EpochTable(Logger):
             return
         if not self._rows and self.path.is_file():
             with self.path.open(newline="") as file:
-                self._rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
+                rows = [row for row in csv.DictReader(file) if int(row["step"]) < (self._resumed_step or 0)]
+            self._rows = {int(row["epoch"]): row for row in rows}
         epoch = int(float(values["epoch"]))
         self._rows = {known: row for known, row in self._rows.items() if known <= epoch}
         row = self._rows.setdefault(epoch, {})
         row |= values | {"epoch": str(epoch), "step": str(step)}
         if "train/loss" in values:
-            self._write()
+            self.save()
 
-    def _write(self) -> None:
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what is known, of the epoch under way too."""
+        if not self._rows:
+            return
         columns = sorted({name for row in self._rows.values() for name in row} - {"epoch", "step"})
         part = self.path.with_suffix(".part")
         with part.open("w", newline="") as file:

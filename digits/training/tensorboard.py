@@ -56,16 +56,17 @@ class EvaluationPictures(Callback):
             return
         assert isinstance(pl_module, DigitClassifier)
         assert pl_module.predictions is not None
+        step = trainer.global_step - 1  # that of the figures; a resume at global_step drops what lies beyond
         pictures = {"confusion_matrix": confusion_matrix_figure(pl_module.predictions.confusion_matrix)}
         if isinstance(trainer.datamodule, DigitsDataModule):
             images = trainer.datamodule.train_images().images
             pictures["mistakes"] = mistakes_figure(images, pl_module.predictions)
         for name, figure in pictures.items():
-            logger.experiment.add_image(f"val/{name}", to_pixels(figure), trainer.global_step, dataformats="HWC")
+            logger.experiment.add_image(f"val/{name}", to_pixels(figure), step, dataformats="HWC")
         probabilities, labels = pl_module.predictions.probabilities, pl_module.predictions.labels
         for digit, column in enumerate(probabilities.T):
             name = f"val_precision_recall/{digit}"
-            logger.experiment.add_pr_curve(name, labels == digit, column, trainer.global_step)
+            logger.experiment.add_pr_curve(name, labels == digit, column, step)
 
 
 def show_model(logger: RunCurves, model: DigitClassifier, images: Tensor, labels: Tensor, step: int) -> None:

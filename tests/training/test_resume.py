@@ -1,6 +1,7 @@
 """A run that was stopped anywhere ends exactly as one that was not."""
 
 import csv
+import json
 import os
 import signal
 from pathlib import Path
@@ -16,6 +17,7 @@ ONE_CYCLE = ["--model.lr_scheduler=torch.optim.lr_scheduler.OneCycleLR", "--mode
 ONE_CYCLE += ["--model.lr_scheduler_config.interval=step"]
 PLATEAU = ["--model.lr_scheduler=pytorch_lightning.cli.ReduceLROnPlateau", "--model.lr_scheduler.monitor=val/loss"]
 PLATEAU += ["--model.lr_scheduler.patience=0", "--model.lr_scheduler.threshold=0.9", "--model.lr_scheduler.factor=0.5"]
+STEP_PLATEAU = [*PLATEAU, "--model.lr_scheduler_config.interval=step"]
 AVERAGE = ["--trainer.callbacks+=EMAWeightAveraging", "--trainer.callbacks.decay=0.8"]
 EARLY = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
 
@@ -24,9 +26,27 @@ CASES = {
     "cnn": ("CNN", ["--model.hidden=[16]", "--model.dropout=0.3", AFFINE, *PLATEAU, "--data.num_workers=1"]),
     "accumulated": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.accumulate_grad_batches=3", "--data.batch_size=64"]),
     "bf16": ("MLP", ["--model.dropout=0.3", *ONE_CYCLE, "--trainer.precision=bf16-mixed"]),
+    "within": ("MLP", [AFFINE, *PLATEAU, *AVERAGE, *EARLY, "--trainer.val_check_interval=0.7"]),
+    "often": (
+        "MLP",
+        [*STEP_PLATEAU, *EARLY, "--trainer.val_check_interval=3", "--trainer.check_val_every_n_epoch=null"],
+    ),
+    "seldom": ("MLP", [*PLATEAU, "--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=5"]),
+    "amid accumulation": ("MLP", ["--trainer.accumulate_grad_batches=3", "--trainer.val_check_interval=4"]),
+    "overfit": ("MLP", [AFFINE, "--trainer.overfit_batches=3", "--trainer.max_epochs=3"]),
+    "steps": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.max_epochs=-1", "--trainer.max_steps=10"]),
 }
 ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", "--report=false"]
-STEPS = {"mlp": [1, 3, 4, 6, 8], "accumulated": [2, 6, 12]}
+STEPS = {
+    "mlp": [1, 3, 4, 6, 8],
+    "accumulated": [2, 6, 12],
+    "within": [2, 3, 7],
+    "often": [3, 5],
+    "seldom": [10],
+    "amid accumulation": [1, 4],
+    "overfit": [2, 5],
+    "steps": [5, 8],
+}
 
 
 def _outcome(run):
@@ -35,14 +55,30 @@ def _outcome(run):
     tensors = {}
     for part in ("state_dict", "current_model_state", "optimizer_states", "lr_schedulers", "averaging_state"):
         _collect(part, saved.get(part), tensors)
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    _collect("best", best["state_dict"], tensors)
+    tensors["best.step"] = best["global_step"]
+    tensors |= {f"callbacks.{name}": state for name, state in _callback_states(saved)}
+    figures = json.loads((run / "metrics.json").read_text())
+    tensors |= {f"figures.{name}": value for name, value in figures.items() if name.startswith(("val/", "test/"))}
     rows = list(csv.reader((run / "metrics.csv").open()))
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0}).Reload()
     curves = {
         tag: [(point.step, point.value) for point in events.Scalars(tag)]
         for tag in events.Tags()["scalars"]
         if not tag.startswith("final/")
     }
-    return tensors, saved["global_step"], rows, curves
+    pictures = {tag: [image.step for image in events.Images(tag)] for tag in events.Tags()["images"]}
+    return tensors, saved["global_step"], rows, curves | pictures
+
+
+def _callback_states(saved):
+    """The states of the callbacks that decide: best score, patience."""
+    for name, state in saved["callbacks"].items():
+        if name.startswith("EarlyStopping"):
+            yield name, {key: state[key] for key in ("wait_count", "best_score", "stopped_epoch")}
+        elif "val/accuracy" in name:
+            yield name, state["best_model_score"]
 
 
 def _collect(name, value, into):

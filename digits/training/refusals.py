@@ -1,0 +1,34 @@
+"""What fit cannot keep its promises with, and says so before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytorch_lightning import Callback
+from pytorch_lightning.callbacks import OnExceptionCheckpoint, StochasticWeightAveraging
+
+from digits.errors import UserError
+
+_REASONS: dict[type[Callback], str] = {
+    StochasticWeightAveraging: (
+        "puts its average in place of the weights only after the last of them were validated and saved, so that no "
+        "checkpoint holds it and no resume repeats it; take EMAWeightAveraging or WeightAveraging"
+    ),
+    OnExceptionCheckpoint: (
+        "saves in the middle of a step, from where no run resumes exactly, and deletes its file after the next "
+        "success; leave it out: fit saves last.ckpt when it is stopped, and --checkpoint_every_n_steps within epochs"
+    ),
+}
+
+
+def refuse_inexact_settings(callbacks: Iterable[Callback], val_check_interval: object) -> None:
+    """Raise UserError for what a resume could not repeat, or that would have no effect."""
+    for callback in callbacks:
+        for kind, reason in _REASONS.items():
+            if isinstance(callback, kind):
+                raise UserError(f"trainer.callbacks: {kind.__name__} {reason}")
+    if val_check_interval is not None and not isinstance(val_check_interval, int | float):
+        raise UserError(
+            f"trainer.val_check_interval {val_check_interval} validates by the clock, which no resume could repeat; "
+            "give it in batches (100) or as a fraction of an epoch (0.5)"
+        )
