@@ -6,6 +6,7 @@ from pathlib import Path
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.paths import expand
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -19,7 +20,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CKPT")
     parser.add_argument("--output", type=Path, default=Path("robustness"), help="default: robustness")
     parser.add_argument("--images", type=int, default=10_000, help="use only the first so many test images")
-    parser.add_argument("--data_dir", type=Path, help="default: $DIGITS_DATA_DIR, else data/")
+    parser.add_argument("--data_dir", type=expand, help="default: $DIGITS_DATA_DIR, else data/")
     options = parser.parse_args(arguments[1:])
     if options.images < 1:
         raise UserError(f"--images is {options.images}; it must be at least 1")

@@ -1,6 +1,6 @@
 """From a source of digits to batches on the model's device."""
 
-from digits.data.augmentation import Augmentation, RandomAffine, RandomElastic
+from digits.data.augmentation import Augmentation, EachImage, InOrder, RandomAffine, RandomElastic
 from digits.data.datamodule import DigitsDataModule
 from digits.data.images import Batch, DigitImages, Digits
 from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source
@@ -13,6 +13,8 @@ __all__ = [
     "DigitImages",
     "Digits",
     "DigitsDataModule",
+    "EachImage",
+    "InOrder",
     "RandomAffine",
     "RandomElastic",
     "Source",

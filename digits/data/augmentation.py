@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+import numbers
+import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
+import yaml
+from jsonargparse.typing import register_type
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
@@ -20,6 +28,75 @@ class Augmentation(ABC):
 
     @abstractmethod
     def __call__(self, images: Tensor, generator: Generator) -> Tensor: ...
+
+
+Transform = Augmentation | Callable[..., Any]
+"""Any callable may be one that maps an image ``(1, 28, 28)``, as torchvision's transforms do.
+
+That it returns a tensor stays unsaid: jsonargparse would look for classes that make tensors.
+"""
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str):  # as it stands behind a flag
+        value = yaml.safe_load(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a number, not {value!r}")
+    return value
+
+
+# So torchvision annotates its arguments; jsonargparse would look for a class.
+register_type(numbers.Number, serializer=_number, deserializer=_number)
+
+
+def as_augmentation(chosen: Transform | list[Transform] | None) -> Augmentation | None:
+    """What is chosen in a configuration, a list one after another, as a map of whole batches."""
+    if chosen is None or isinstance(chosen, Augmentation):
+        return chosen
+    if isinstance(chosen, list):
+        steps = [as_augmentation(step) for step in chosen]
+        return InOrder([step for step in steps if step is not None])
+    return EachImage(chosen)
+
+
+class InOrder(Augmentation):
+    """Several augmentations, one after another."""
+
+    def __init__(self, steps: list[Augmentation]) -> None:
+        self.steps = steps
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        for step in self.steps:
+            images = step(images, generator)
+        return images
+
+
+class EachImage(Augmentation):
+    """A transform that draws once a call, as torchvision's do, applied to each image ``(1, 28, 28)`` by itself.
+
+    While it runs, Python's, NumPy's and torch's global generators are seeded from the given one, whichever it draws
+    from; afterwards they are as they were. It is far slower than an augmentation of whole batches.
+    """
+
+    def __init__(self, transform: Callable[..., Any]) -> None:
+        self.transform = transform
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        seed = int(torch.randint(2**32, (), generator=generator, device=generator.device))
+        with isolate_rng():
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed)
+            made = [self.transform(image) for image in images]
+        for image in made:
+            if not isinstance(image, Tensor) or image.shape != images.shape[1:] or not image.is_floating_point():
+                shape = f"{tuple(image.shape)} {image.dtype}" if isinstance(image, Tensor) else type(image).__name__
+                name = getattr(self.transform, "__name__", type(self.transform).__name__)
+                raise UserError(
+                    f"data.augmentation: {name} makes {shape} of an image {tuple(images.shape[1:])} of floats in 0…1, "
+                    "and must make such an image again"
+                )
+        return torch.stack(made)
 
 
 class RandomAffine(Augmentation):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,10 +13,10 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from digits.data.augmentation import Augmentation
+from digits.data.augmentation import Augmentation, Transform, as_augmentation
 from digits.data.batches import BatchDataset, BatchLoader, EvaluationBatches, TrainingBatches, TrainingLoader
-from digits.data.images import Batch, DigitImages, Digits
-from digits.data.sources import DataNotFoundError, default_data_dir, find_source
+from digits.data.images import Batch, DigitImages, Digits, digest
+from digits.data.sources import DataNotFoundError, Source, default_data_dir, find_source
 from digits.data.splits import split_training_set
 from digits.errors import UserError
 from digits.paths import expand
@@ -27,7 +30,8 @@ class DigitsDataModule(LightningDataModule):
     test set is never split, shuffled or trained on. ``batch_size`` counts the images of all processes together.
 
     Args:
-        source: mnist, qmnist, emnist-digits, fashion, kmnist, uci, csv, folder or memmap.
+        source: mnist, qmnist, emnist-digits, fashion, kmnist, uci, csv, folder or memmap, or the class path of a
+            digits.data.Source of your own.
         data_dir: Where the files are or go, with ~ and $NAME filled in; $DIGITS_DATA_DIR by default, else data/.
         offline_source: What to train on, with a warning, when a source that is downloaded is neither on disk nor to be
             had. It never stands in for files of your own.
@@ -39,7 +43,9 @@ class DigitsDataModule(LightningDataModule):
         fold: Which fold, from 0.
         split_seed: Seed of the validation split, the folds and the subset; apart from the run's seed, so that
             runs with different seeds validate on the same images.
-        augmentation: Random distortion of training images; null switches it off.
+        augmentation: Random distortion of training images, or a list of several, one after another: classes of
+            digits.data, which take whole batches, or any callable that takes an image ``(1, 28, 28)``, as torchvision's
+            v2 transforms are. null switches it off.
         num_workers: Worker processes that gather batches; 0 is fastest for data in memory.
 
     """
@@ -56,7 +62,8 @@ class DigitsDataModule(LightningDataModule):
         num_folds: int | None = None,
         fold: int = 0,
         split_seed: int = 0,
-        augmentation: Augmentation | None = None,
+        # With the list behind Callable, jsonargparse would not write it into config.yaml.
+        augmentation: Augmentation | list[Transform] | Callable[..., Any] | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__()
@@ -82,7 +89,7 @@ class DigitsDataModule(LightningDataModule):
         self.num_folds = num_folds
         self.fold = fold
         self.split_seed = split_seed
-        self.augmentation = augmentation
+        self.augmentation = as_augmentation(augmentation)
         self.num_workers = num_workers
         self.seed = run_seed()
         self._digits: Digits | None = None
@@ -112,15 +119,11 @@ class DigitsDataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         if self._digits is None:
             try:
-                self._digits = self.source.load(self.data_dir)
+                self._digits = _load(self.source, self.data_dir)
             except DataNotFoundError:
                 if self.offline_source is None:
                     raise
-                self._digits = self.offline_source.load(self.data_dir)
-            except OSError as error:
-                raise UserError(
-                    f"{error.filename or self.data_dir} cannot be read: {error.strerror or error}"
-                ) from None
+                self._digits = _load(self.offline_source, self.data_dir)
         if stage == "fit":
             self._split()
 
@@ -267,3 +270,12 @@ class DigitsDataModule(LightningDataModule):
                 "resumed: images that it trained on would validate it"
             )
         self.seed = state["seed"]
+
+
+def _load(source: Source, data_dir: Path) -> Digits:
+    try:
+        digits = source.load(data_dir)
+    except OSError as error:
+        raise UserError(f"{error.filename or data_dir} cannot be read: {error.strerror or error}") from None
+    fingerprint = digits.fingerprint or {"images and labels": digest(digits.train, digits.test)}
+    return replace(digits, source=source.name, fingerprint=fingerprint)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from digits.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,23 @@ class DigitImages:
     """A set of digit images in memory.
 
     ``images`` is ``(N, 1, 28, 28)`` uint8, ink high and paper 0; ``labels`` is ``(N,)`` int64 in 0…9, or None where
-    nobody says what the images show. ``names`` gives the file of each image where there are files.
+    nobody says what the images show. ``names`` gives the file of each image where there are files. Raises UserError
+    for anything else.
     """
 
     images: Tensor
     labels: Tensor | None
     names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.shape[1:] != (1, 28, 28):
+            found = f"{tuple(self.images.shape)} {self.images.dtype}"
+            raise UserError(f"images must be (N, 1, 28, 28) uint8, ink high and paper 0, not {found}")
+        for what, there in (("labels", self.labels), ("names", self.names)):
+            if there is not None and len(there) != len(self.images):
+                raise UserError(f"there are {len(self.images)} images and {len(there)} {what}")
+        if self.labels is not None and (self.labels.dtype.is_floating_point or self.labels.ndim != 1):
+            raise UserError(f"labels must be (N,) integers, not {tuple(self.labels.shape)} {self.labels.dtype}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -38,13 +52,24 @@ class DigitImages:
 class Digits:
     """What one source holds: a training set, a test set (either may be missing), and what identifies the data.
 
-    ``fingerprint`` maps each file to its MD5 sum, so that a result can name exactly what it was computed from.
+    ``fingerprint`` maps each file to its MD5 sum, so that a result can name exactly what it was computed from; without
+    one, the data module takes the MD5 sum of all images and labels.
     """
 
     source: str
     train: DigitImages | None
     test: DigitImages | None
     fingerprint: dict[str, str] = field(default_factory=dict)
+
+
+def digest(*parts: DigitImages | None) -> str:
+    """MD5 sum over all images and labels, in hexadecimal."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    for part in parts:
+        if part is not None:
+            md5.update(part.images.numpy().tobytes())
+            md5.update(b"" if part.labels is None else part.labels.numpy().tobytes())
+    return md5.hexdigest()
 
 
 class Batch(NamedTuple):

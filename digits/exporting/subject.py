@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from digits import __version__
-from digits.data import DataNotFoundError, DigitImages, Digits, default_data_dir, find_source
+from digits.data import DigitImages, Digits, default_data_dir, find_source
 from digits.errors import UserError
 from digits.models import DigitClassifier, describe_network, load_model, read_checkpoint
+from digits.paths import expand
 from digits.recognition import WEIGHTS, load_pretrained
 from digits.training import run_of, tested_checkpoint
 
@@ -33,8 +34,8 @@ class Subject:
         settings = self.about["config"]["data"]
         source = find_source(self.about["data"]["source"])
         try:
-            return source.load(Path(settings["data_dir"] or default_data_dir()))
-        except DataNotFoundError:
+            return source.load(expand(settings["data_dir"]) if settings["data_dir"] else default_data_dir())
+        except UserError:
             return find_source("uci").load(Path())
 
 

@@ -1,5 +1,7 @@
 """Where digits come from: one object for each name that ``data.source`` accepts."""
 
+from importlib import import_module
+
 from digits.data.sources.base import DataNotFoundError, Source, default_data_dir
 from digits.data.sources.folder import FolderSource
 from digits.data.sources.idx import IDX_SOURCES
@@ -14,11 +16,33 @@ SOURCES: dict[str, Source] = {
 
 
 def find_source(name: str) -> Source:
-    """The source of that name; raises UserError with the nearest name where there is none."""
-    try:
+    """The source of that name or class path; raises UserError with the nearest name where there is none."""
+    if name in SOURCES:
         return SOURCES[name]
-    except KeyError:
-        raise UserError(f"unknown data source {name!r}; {did_you_mean(name, SOURCES)}") from None
+    if "." in name:
+        return _build(name)
+    raise UserError(f"unknown data source {name!r}; {did_you_mean(name, SOURCES)}")
+
+
+def _build(path: str) -> Source:
+    module_name, _, class_name = path.rpartition(".")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise UserError(f"the data source {path!r}: there is no module {error.name!r}") from None
+    classes = {name: value for name, value in vars(module).items() if isinstance(value, type) and value is not Source}
+    here = [name for name, value in classes.items() if issubclass(value, Source)]
+    if class_name not in here:
+        raise UserError(
+            f"the data source {path!r}: {module_name} has no digits.data.Source of that name; "
+            f"{did_you_mean(class_name, here) if here else 'derive the class from it'}"
+        )
+    try:
+        source: Source = classes[class_name]()
+    except TypeError as error:
+        raise UserError(f"the data source {path!r} cannot be built without arguments: {error}") from None
+    source.name = path
+    return source
 
 
 __all__ = ["SOURCES", "DataNotFoundError", "Source", "default_data_dir", "find_source"]

@@ -25,7 +25,16 @@ def default_data_dir() -> Path:
 
 
 class Source(ABC):
-    """A place that digits come from; one object for each name that ``data.source`` accepts."""
+    """A place that digits come from; one object for each name that ``data.source`` accepts.
+
+    A class of one's own, built without arguments, is chosen by its path, which becomes its ``name``: with
+    ``--data.source mine.Letters`` and ::
+
+        class Letters(Source):
+            def load(self, data_dir):
+                train = DigitImages(images, labels)  # (N, 1, 28, 28) uint8, ink high, and (N,) int64
+                return Digits(self.name, train, test=None)
+    """
 
     name: str
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
 
-from digits.data.images import DigitImages, Digits
+from digits.data.images import DigitImages, Digits, digest
 from digits.data.sources.base import Source
 from digits.errors import UserError
 from digits.pictures import SUFFIXES, is_picture_name, load_grey
@@ -39,11 +38,7 @@ class FolderSource(Source):
             train, test = _hold_out(_read_classes(data_dir))
         else:
             train, test = None, _read_folder(data_dir)
-        digest = hashlib.md5(usedforsecurity=False)
-        for part in (train, test):
-            if part is not None:
-                digest.update(part.images.numpy().tobytes())
-        return Digits(self.name, train, test, {str(data_dir): digest.hexdigest()})
+        return Digits(self.name, train, test, {str(data_dir): digest(train, test)})
 
 
 def _hold_out(images: DigitImages) -> tuple[DigitImages, DigitImages]:

@@ -1,0 +1,163 @@
+"""Sources and augmentations of the user's own, from the command line as from Python."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torchvision.transforms import v2
+
+from digits.data import DigitsDataModule, EachImage, InOrder, RandomAffine, find_source
+from digits.errors import UserError
+
+MINE = """
+import os
+import random
+import signal
+import numpy
+import torch
+from pytorch_lightning import Callback
+from digits.data import Digits, DigitImages, Source
+
+class Bars(Source):
+    def load(self, data_dir):
+        labels = torch.arange(500) % 10
+        images = torch.zeros(500, 1, 28, 28, dtype=torch.uint8)
+        for image, label in zip(images, labels):
+            image[0, 3 + 2 * int(label) : 6 + 2 * int(label), 5:20] = 200
+        return Digits(self.name, DigitImages(images, labels), DigitImages(images, labels))
+
+class Floats(Source):
+    def load(self, data_dir):
+        return Digits(self.name, DigitImages(torch.zeros(5, 1, 28, 28), None), None)
+
+class Needy(Source):
+    def __init__(self, path):
+        self.path = path
+
+    def load(self, data_dir):
+        raise AssertionError
+
+def speckle(image):
+    return image + random.random() * float(numpy.random.rand()) * torch.rand_like(image)
+
+class StopAtFive(Callback):
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+class Dim:
+    def __init__(self, strength: float = 0.5):
+        self.strength = strength
+
+    def __call__(self, image):
+        return image * (1 - self.strength * torch.rand(()))
+"""
+LIST = """
+- class_path: digits.data.RandomAffine
+  init_args: {degrees: 3}
+- class_path: torchvision.transforms.v2.RandomRotation
+  init_args: {degrees: 15}
+- mine.speckle
+- class_path: mine.Dim
+  init_args: {strength: 0.2}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _mine(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("mine", None)
+
+
+def test_a_source_and_augmentations_of_ones_own_resume_exactly(fit, digits):
+    options = ["--data.source", "mine.Bars", "--data.batch_size", "50", "--data.augmentation", LIST]
+    whole = fit(*options, "--trainer.max_epochs", "2")
+    written = yaml.safe_load((whole / "config.yaml").read_text())["data"]
+    assert written["source"] == "mine.Bars"
+    assert [step if isinstance(step, str) else step["init_args"] for step in written["augmentation"]][
+        2
+    ] == "mine.speckle"
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert metrics["data"]["source"] == "mine.Bars"
+    assert metrics["data"]["fingerprint"]
+    stopped = [
+        "--experiment",
+        "cut",
+        "--model",
+        "MLP",
+        "--trainer.max_epochs",
+        "2",
+        "--trainer.callbacks+=mine.StopAtFive",
+    ]
+    assert digits("fit", *stopped, *options)[0] == 143
+    cut = Path("runs/cut/version_0")
+    status, _, errors = digits("fit", "--ckpt_path", cut / "checkpoints" / "last.ckpt", "--report", "false")
+    assert status == 0, errors
+    one, other = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, cut))
+    assert one["global_step"] == other["global_step"] == 16
+    assert all(torch.equal(tensor, other["state_dict"][name]) for name, tensor in one["state_dict"].items())
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("mine.Bras", "the data source 'mine.Bras': mine has no digits.data.Source of that name; did you mean 'Bars'?"),
+        ("mine.speckle", "mine has no digits.data.Source of that name"),
+        ("subprocess.Popen", "no digits.data.Source of that name; derive the class from it"),
+        ("mien.Bars", "the data source 'mien.Bars': there is no module 'mien'"),
+        ("mine.Needy", "cannot be built without arguments"),
+    ],
+)
+def test_sources_that_are_none(source, message):
+    with pytest.raises(UserError) as caught:
+        find_source(source)
+    assert message in str(caught.value)
+
+
+def test_what_a_source_gives_is_checked():
+    with pytest.raises(
+        UserError, match=r"images must be \(N, 1, 28, 28\) uint8, ink high and paper 0, not \(5, 1, 28, 28\) torch.f"
+    ):
+        DigitsDataModule(source="mine.Floats").setup("fit")
+
+
+def test_each_image_has_draws_of_its_own_that_the_generator_decides():
+    from mine import speckle
+
+    images = torch.zeros(8, 1, 28, 28)
+    for transform in (
+        EachImage(speckle),
+        InOrder([EachImage(speckle), RandomAffine(), EachImage(v2.RandomErasing(1.0))]),
+    ):
+        torch.manual_seed(5)
+        before = torch.rand(1)
+        torch.manual_seed(5)
+        one = transform(images, torch.Generator().manual_seed(1))
+        assert torch.rand(1) == before  # the caller's draws go on as if nothing had been drawn
+        assert torch.equal(one, transform(images, torch.Generator().manual_seed(1)))
+        assert not torch.equal(one, transform(images, torch.Generator().manual_seed(2)))
+        assert len({image.sum().item() for image in one}) == 8
+
+
+@pytest.mark.parametrize(
+    ("transform", "made"), [(v2.Resize(14), r"\(1, 14, 14\) torch.float32"), (v2.ToPILImage(), "Image")]
+)
+def test_a_transform_must_make_the_same_kind_of_image(transform, made):
+    with pytest.raises(UserError, match=rf"data.augmentation: {type(transform).__name__} makes {made} of an image"):
+        EachImage(transform)(torch.zeros(2, 1, 28, 28), torch.Generator())
+
+
+@pytest.mark.parametrize("degrees", ["15", "[-15, 15]"])
+def test_numbers_of_torchvision_behind_a_flag(degrees):
+    from digits.resolve import resolve
+
+    path = "torchvision.transforms.v2.RandomRotation"
+    config = resolve(["--model", "MLP", "--data.augmentation", path, "--data.augmentation.degrees", degrees])
+    chosen = config["data"]["augmentation"]
+    chosen = chosen[0] if isinstance(chosen, list) else chosen
+    assert chosen["init_args"]["degrees"] == json.loads(degrees)
