@@ -52,6 +52,7 @@ from digits.training import (
     find_disk_error,
     flatten,
     keep_freed_memory,
+    name_of,
     open_checkpoint,
     plain,
     refusal,
@@ -116,7 +117,7 @@ class DigitsCLI(LightningCLI):
     """
 
     model: DigitClassifier
-    datamodule: DigitsDataModule
+    datamodule: LightningDataModule
 
     def __init__(self, arguments: list[str]) -> None:
         self.verb = arguments[0]
@@ -382,9 +383,13 @@ class DigitsCLI(LightningCLI):
         if self.trainer.is_global_zero:
             if early is not None:
                 _say(early)
-            speed = f"trained in {figures['seconds']:.1f} s, {figures['images_per_second']:,} images/s"
+            speed = f"trained in {figures['seconds']:.1f} s"
+            if "images_per_second" in figures:
+                speed += f", {figures['images_per_second']:,} images/s"
             _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
-            if self.config.report:
+            if self.config.report and not isinstance(self.datamodule, DigitsDataModule):
+                _say("no report: the images are known of the digits' own data module alone, not of another")
+            elif self.config.report:
                 assert self.run is not None
                 _say(f"{write_report(self.run, self.datamodule)}")
 
@@ -407,7 +412,7 @@ class DigitsCLI(LightningCLI):
         for name, value in figures.items():
             print(f"{name:<22} {value}")  # noqa: T201 - this is what was asked for
         if self.run is not None and split == "test":
-            path = self.run / f"test-{self.datamodule.digits.source}.json"
+            path = self.run / f"test-{name_of(self.datamodule)}.json"
             write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
         _say(f"{describe(figures, self.datamodule)} · {self.checkpoint or self.named or type(self.model).__name__}")
 
@@ -422,14 +427,14 @@ class DigitsCLI(LightningCLI):
         )
         if not self.trainer.is_global_zero:
             return
-        predictions, test = self.model.predictions, self.datamodule.digits.test
+        predictions, data = self.model.predictions, self.datamodule
         assert predictions is not None
-        assert test is not None
+        names = data.digits.test.names if isinstance(data, DigitsDataModule) and data.digits.test is not None else None
         folder = self.run or Path()
-        files = {} if test.names is None else {"file": test.names}
+        files = {} if names is None else {"file": names}
         write_predictions(folder / "predictions.csv", predictions, **files)
         written = [folder / "predictions.csv"]
-        if self.datamodule.digits.source == "csv":
+        if name_of(data) == "csv":
             write_submission(folder / "submission.csv", predictions)
             written.append(folder / "submission.csv")
         _say(f"{len(predictions.indices):,} predictions · {' · '.join(map(str, written))}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -81,3 +82,38 @@ class Batch(NamedTuple):
     images: Tensor
     labels: Tensor
     indices: Tensor
+
+
+def as_batch(batch: Any, *, first: int = 0, step: int = 1, is_first: bool = False) -> Batch:
+    """A Batch as it is; what another DataLoader gives, ``(x, y)`` or ``x`` alone, as a Batch.
+
+    ``x`` is ``(B, 1, 28, 28)``, uint8 or floating in ``[0, 1]``, ink high, and ``y`` ``(B,)`` integers. The indices
+    count from ``first`` in steps of ``step``. Raises UserError for anything else; of the first batch, floats beyond
+    ``[0, 1]`` are warned of.
+    """
+    if isinstance(batch, Batch):
+        return batch
+    parts = list(batch) if isinstance(batch, tuple | list) else [batch]
+    if len(parts) not in (1, 2) or not all(isinstance(part, Tensor) for part in parts):
+        kinds = ", ".join(type(part).__name__ for part in parts)
+        raise UserError(f"a batch of the data loader is ({kinds}); it must be (images, labels), both tensors")
+    images = parts[0]
+    if images.shape[1:] != (1, 28, 28):
+        raise UserError(f"the data loader's images are {tuple(images.shape)}; they must be (B, 1, 28, 28)")
+    images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    if is_first:
+        low, high = float(images.min()), float(images.max())
+        if low < 0 or high > 1:
+            warnings.warn(
+                f"the data loader's images lie in {low:.2f}…{high:.2f}; the model takes 0…1 and normalizes by itself: "
+                "trained on these, it will read other pictures wrongly",
+                stacklevel=2,
+            )
+    count = len(images)
+    labels = parts[1] if len(parts) == 2 else torch.full((count,), -1, device=images.device)
+    if labels.shape != (count,) or labels.dtype.is_floating_point:
+        raise UserError(
+            f"the data loader's labels are {tuple(labels.shape)} {labels.dtype}; they must be ({count},) integers"
+        )
+    indices = first + step * torch.arange(count, device=images.device)
+    return Batch(images, labels.long(), indices)

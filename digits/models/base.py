@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from digits.data import Batch
+from digits.data import Batch, as_batch
 from digits.errors import UserError
 from digits.models.layers import Standardize, log_mean_probability
 from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
@@ -36,6 +36,10 @@ class SchedulerConfig:
     interval: Literal["step", "epoch"] = "epoch"
     frequency: int = 1
     monitor: str = "val/loss"
+
+
+Pair = tuple[Tensor, Tensor]
+"""What other DataLoaders give: images ``(B, 1, 28, 28)``, uint8 or floats in ``[0, 1]``, and labels ``(B,)``."""
 
 
 class DigitClassifier(LightningModule):
@@ -113,7 +117,8 @@ class DigitClassifier(LightningModule):
     def on_fit_start(self) -> None:
         self.temperature.fill_(1.0)  # a checkpoint to go on from may hold another
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | Pair, batch_idx: int) -> Tensor:
+        batch = as_batch(batch, is_first=batch_idx == 0)
         logits = self(batch.images)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
         self.training_progress.add(loss, logits, batch.labels)
@@ -140,7 +145,10 @@ class DigitClassifier(LightningModule):
             self.log(f"train/{name}", value)
         self.training_progress.reset()
 
-    def _evaluate(self, batch: Batch) -> Tensor:
+    def _evaluate(self, batch: Batch | Pair) -> Tensor:
+        if not isinstance(batch, Batch):  # the indices are those of Lightning's sampler, which deals images out in turn
+            count, rank, world_size = self.store.count, self.trainer.global_rank, self.trainer.world_size
+            batch = as_batch(batch, first=count * world_size + rank, step=world_size, is_first=count == 0)
         # In fp32 even where training is in bf16: the figures are then those of the report, the exported files and
         # `recognize`, and the same on machines whose default precisions differ.
         with torch.autocast(self.device.type, enabled=False):
@@ -148,13 +156,13 @@ class DigitClassifier(LightningModule):
         self.store.add(batch.indices, logits, batch.labels)
         return logits
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch | Pair, batch_idx: int) -> None:
         self._evaluate(batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch | Pair, batch_idx: int) -> None:
         self._evaluate(batch)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Batch | Pair, batch_idx: int) -> Tensor:
         return self._evaluate(batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -204,10 +212,11 @@ class DigitClassifier(LightningModule):
         """How many optimizer steps this run takes, and how many epochs it begins.
 
         Not ``trainer.estimated_stepping_batches``, which sets up the loaders too early for a resume to restore their
-        place (Lightning issue 20550).
+        place (Lightning issue 20550), where these are a data module's.
         """
         trainer = self.trainer
-        assert trainer.datamodule is not None, "train with a data module, or give the schedule its total_steps"
+        if trainer.datamodule is None:
+            return int(trainer.estimated_stepping_batches), max(trainer.max_epochs or 1, 1)
         batches: float = len(trainer.datamodule.train_dataloader())
         limit = trainer.limit_train_batches
         batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)

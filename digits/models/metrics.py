@@ -92,6 +92,11 @@ class PredictionStore:
     def __init__(self) -> None:
         self._batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
+    @property
+    def count(self) -> int:
+        """How many predictions of this process are kept."""
+        return sum(len(indices) for indices, _, _ in self._batches)
+
     def add(self, indices: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Keep a batch: ``(B,)``, ``(B, 10)`` and ``(B,)``; nothing is computed or copied to the host yet."""
         self._batches.append((indices, logits.float(), labels))

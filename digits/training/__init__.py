@@ -13,7 +13,7 @@ from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
 from digits.training.refusals import refuse_inexact_settings
 from digits.training.reproducibility import SeedEachBatch
-from digits.training.results import context, evaluate, write_json, write_predictions, write_submission
+from digits.training.results import context, evaluate, name_of, write_json, write_predictions, write_submission
 from digits.training.run_config import RunConfig, plain
 from digits.training.runs import claim_run, data_of, find_checkpoint, open_checkpoint, run_of, tested_checkpoint
 from digits.training.stopwatch import Stopwatch
@@ -50,6 +50,7 @@ __all__ = [
     "find_disk_error",
     "flatten",
     "keep_freed_memory",
+    "name_of",
     "open_checkpoint",
     "plain",
     "refusal",

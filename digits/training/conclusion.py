@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.callbacks import Timer, WeightAveraging
 
 from digits.data import DigitsDataModule
@@ -15,7 +15,7 @@ from digits.evaluation import fit_temperature
 from digits.models import DigitClassifier, read_checkpoint
 from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.checkpoints import LastCheckpoint
-from digits.training.results import context, evaluate, write_json
+from digits.training.results import context, evaluate, name_of, write_json
 from digits.training.runs import tested_checkpoint
 from digits.training.stopwatch import Stopwatch
 from digits.training.tensorboard import RunCurves, find_curves, show_model
@@ -24,13 +24,14 @@ _PROJECTED = 2000
 
 
 def conclude(
-    trainer: Trainer, model: DigitClassifier, data: DigitsDataModule, config: dict[str, Any]
+    trainer: Trainer, model: DigitClassifier, data: LightningDataModule, config: dict[str, Any]
 ) -> dict[str, float]:
     """Evaluate the best checkpoint of a finished fit; write metrics.json and TensorBoard's HParams; return the figures.
 
     Before its test the checkpoint gets the temperature that fits the validation images; the figures are those of the
     model with it, and ``val/ece_before`` is the calibration error without. ``seconds`` is the time of the whole fit,
-    ``images_per_second`` the speed of training without validation. ``config`` is the run's configuration. Every process
+    ``images_per_second`` the speed of training without validation. ``config`` is the run's configuration. What only our
+    own data module tells, the speed and the images for TensorBoard's projector, is left out with another. Every process
     must call it; the first one writes.
     """
     # This callback would put the weights of the last step, not their average, in place of those to be tested.
@@ -39,24 +40,23 @@ def conclude(
     curves = find_curves(trainer)
     trainer.loggers = []  # the curves show what happened while training
     stopwatch = next(callback for callback in trainer.callbacks if isinstance(callback, Stopwatch))
-    images = trainer.fit_loop.epoch_loop.batch_progress.total.completed * data.training_batch_size
-    figures = {
-        "seconds": round(stopwatch.seconds, 2),
-        "images_per_second": round(images / stopwatch.training_seconds),
-        "epochs": trainer.current_epoch,
-    }
+    figures: dict[str, float] = {"seconds": round(stopwatch.seconds, 2), "epochs": trainer.current_epoch}
+    if isinstance(data, DigitsDataModule):
+        images = trainer.fit_loop.epoch_loop.batch_progress.total.completed * data.training_batch_size
+        figures["images_per_second"] = round(images / stopwatch.training_seconds)
     checkpoint = _checkpoint_to_test(trainer)
     figures |= evaluate(trainer, model, data, "val", checkpoint)
     if "val/ece" in figures:
         figures |= _calibrate(trainer, model, checkpoint)
-    if data.has_labelled_test_set:
+    if not isinstance(data, DigitsDataModule) or data.has_labelled_test_set:
         figures |= evaluate(trainer, model, data, "test", checkpoint)
     if trainer.is_global_zero:
         write_json(checkpoint.parent.parent / "metrics.json", figures | context(data) | {"config": config})
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
+        if curves is not None and isinstance(data, DigitsDataModule):
             _show_model(curves, model, data, trainer.global_step, shows_test="test/accuracy" in figures)
-        if data.is_offline:
+        if isinstance(data, DigitsDataModule) and data.is_offline:
             warnings.warn(f"these figures are for {data.digits.source!r}, not {data.source.name!r}", stacklevel=2)
     return figures
 
@@ -89,16 +89,16 @@ def why_stopped(trainer: Trainer) -> str | None:
     return None
 
 
-def describe(figures: dict[str, float], data: DigitsDataModule) -> str:
+def describe(figures: dict[str, float], data: LightningDataModule) -> str:
     """The most important of ``figures`` in words."""
     if "test/accuracy" in figures:
         split, name = "test", "test accuracy"
     elif "val/accuracy" in figures:
         split, name = "val", "validation accuracy"
     else:
-        return f"nothing to evaluate in {data.digits.source}"
+        return f"nothing to evaluate in {name_of(data)}"
     accuracy, count = figures[f"{split}/accuracy"], figures[f"{split}/count"]
-    return f"{name} {100 * accuracy:.4g} % of {count:,} images of {data.digits.source}"
+    return f"{name} {100 * accuracy:.4g} % of {count:,} images of {name_of(data)}"
 
 
 def _checkpoint_to_test(trainer: Trainer) -> Path:

@@ -8,36 +8,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from digits.data import DigitsDataModule
 from digits.models import DigitClassifier, Predictions
+from digits.seeding import run_seed
 from digits.training.provenance import provenance
 
 
 def evaluate(
-    trainer: Trainer, model: DigitClassifier, data: DigitsDataModule, split: str, checkpoint: Path | None
+    trainer: Trainer, model: DigitClassifier, data: LightningDataModule, split: str, checkpoint: Path | None
 ) -> dict[str, float]:
-    """Run ``split`` ("val" or "test") with a checkpoint's weights; its figures, named as in TensorBoard."""
+    """Run ``split`` ("val" or "test") with a checkpoint's weights; its figures, named as in TensorBoard.
+
+    There are none where the data or the trainer's limits leave the split out.
+    """
     run = {"val": trainer.validate, "test": trainer.test}[split]
     model.predictions = None
+    if not is_overridden(f"{split}_dataloader", data):
+        return {}
     run(model, datamodule=data, ckpt_path=checkpoint, weights_only=True, verbose=False)
-    if model.predictions is None:  # the trainer was told to leave this split out
+    if model.predictions is None:
         return {}
     return {f"{split}/{name}": value for name, value in model.predictions.figures().items()}
 
 
-def context(data: DigitsDataModule) -> dict[str, Any]:
-    """What stands beside every figure: the data really used, the seed, the code and the machine."""
-    return {
-        "seed": data.seed,
-        "data": {
-            "source": data.digits.source,
-            "offline": data.is_offline,
-            "fingerprint": data.digits.fingerprint,
-        },
-        **provenance(),
-    }
+def context(data: LightningDataModule) -> dict[str, Any]:
+    """What stands beside every figure: the data really used, the seed, the code and the machine.
+
+    Of a data module that is not ours only the class is known.
+    """
+    known: dict[str, Any] = {"source": name_of(data)}
+    if isinstance(data, DigitsDataModule):
+        known |= {"offline": data.is_offline, "fingerprint": data.digits.fingerprint}
+    return {"seed": data.seed if isinstance(data, DigitsDataModule) else run_seed(), "data": known, **provenance()}
+
+
+def name_of(data: LightningDataModule) -> str:
+    """The source that was really used, or the class path of a data module that is not ours."""
+    return (
+        data.digits.source if isinstance(data, DigitsDataModule) else f"{type(data).__module__}.{type(data).__name__}"
+    )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

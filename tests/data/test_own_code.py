@@ -1,16 +1,20 @@
 """Sources and augmentations of the user's own, from the command line as from Python."""
 
+import csv
 import json
 import sys
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
+from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
 from digits.data import DigitsDataModule, EachImage, InOrder, RandomAffine, find_source
 from digits.errors import UserError
+from digits.models import MLP, SchedulerConfig
 
 MINE = """
 import os
@@ -18,8 +22,9 @@ import random
 import signal
 import numpy
 import torch
-from pytorch_lightning import Callback
-from digits.data import Digits, DigitImages, Source
+from pytorch_lightning import Callback, LightningDataModule
+from torch.utils.data import DataLoader, TensorDataset
+from digits.data import Digits, DigitImages, Source, find_source
 
 class Bars(Source):
     def load(self, data_dir):
@@ -42,6 +47,27 @@ class Needy(Source):
 
 def speckle(image):
     return image + random.random() * float(numpy.random.rand()) * torch.rand_like(image)
+
+class Loaders(LightningDataModule):
+    def __init__(self, batch_size: int = 50, scale: float = 1.0):
+        super().__init__()
+        self.batch_size, self.scale = batch_size, scale
+
+    def _loader(self):
+        train = find_source("mine.Bars").load(None).train
+        return DataLoader(TensorDataset(train.images / 255 * self.scale, train.labels), batch_size=self.batch_size)
+
+    def train_dataloader(self):
+        return self._loader()
+
+    def val_dataloader(self):
+        return self._loader()
+
+    def test_dataloader(self):
+        return self._loader()
+
+    def predict_dataloader(self):
+        return self._loader()
 
 class StopAtFive(Callback):
     def on_train_batch_end(self, trainer, *_):
@@ -161,3 +187,70 @@ def test_numbers_of_torchvision_behind_a_flag(degrees):
     chosen = config["data"]["augmentation"]
     chosen = chosen[0] if isinstance(chosen, list) else chosen
     assert chosen["init_args"]["degrees"] == json.loads(degrees)
+
+
+def test_any_data_module_of_pairs_trains_and_is_tested(digits):
+    quick = ["--model", "MLP", "--data", "mine.Loaders", "--trainer.max_epochs", "3", "--experiment", "pairs"]
+    schedule = ["--model.lr_scheduler", "torch.optim.lr_scheduler.OneCycleLR", "--model.lr_scheduler.max_lr", "0.01"]
+    status, output, errors = digits("fit", *quick, *schedule, "--model.lr_scheduler_config.interval", "step")
+    assert status == 0, errors
+    assert " % of 500 images of mine.Loaders · trained in" in output
+    assert "no report: the images are known of the digits' own data module alone" in output
+    metrics = json.loads(Path("runs/pairs/version_0/metrics.json").read_text())
+    assert metrics["data"] == {"source": "mine.Loaders"}
+    assert metrics["test/accuracy"] > 0.5
+    assert metrics["test/count"] == metrics["val/count"] == 500
+    for verb, written in (
+        ("test", "test-mine.Loaders.json"),
+        ("predict", "predictions.csv"),
+        ("validate", "config.yaml"),
+    ):
+        status, _, errors = digits(verb, "--ckpt_path", "runs/pairs/version_0/checkpoints/best.ckpt")
+        assert status == 0, errors
+        assert (Path("runs/pairs/version_0") / written).is_file()
+    with Path("runs/pairs/version_0/predictions.csv").open() as file:
+        assert [row["index"] for row in csv.DictReader(file)] == [str(number) for number in range(500)]
+
+
+def _pairs(count=60, **options):
+    images, labels = torch.rand(count, 1, 28, 28), torch.arange(count) % 10
+    return DataLoader(TensorDataset(options.get("images", images), options.get("labels", labels)), batch_size=25)
+
+
+def _trainer():
+    return pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+
+
+def test_a_plain_trainer_takes_any_loader_of_pairs():
+    def schedule(optimizer, total_steps=None):
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=total_steps)
+
+    model = MLP(lr_scheduler=schedule, lr_scheduler_config=SchedulerConfig(interval="step"))
+    trainer = _trainer()
+    trainer.fit(model, _pairs(), _pairs(30))
+    assert trainer.lr_scheduler_configs[0].scheduler.total_steps == 3
+    assert model.predictions.indices.tolist() == list(range(30))
+    assert trainer.test(model, _pairs(), verbose=False)[0]["test/count"] == 60
+    (answers, *_) = trainer.predict(model, DataLoader(torch.zeros(7, 1, 28, 28, dtype=torch.uint8), batch_size=7))
+    assert answers.shape == (7, 10)
+    assert model.predictions.labels.tolist() == [-1] * 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": torch.rand(60, 784)}, r"images are \(25, 784\); they must be \(B, 1, 28, 28\)"),
+        ({"labels": torch.rand(60)}, r"labels are \(25,\) torch.float32; they must be \(25,\) integers"),
+        ({"labels": torch.eye(60, dtype=torch.int64)}, r"labels are \(25, 60\) torch.int64"),
+    ],
+)
+def test_pairs_that_are_none_are_named(options, message):
+    with pytest.raises(UserError, match=message):
+        _trainer().fit(MLP(), _pairs(**options))
+
+
+def test_normalized_images_are_warned_of():
+    with pytest.warns(UserWarning, match=r"images lie in -0\.\d+…2\.\d+; the model takes 0…1 and normalizes by itself"):
+        _trainer().fit(MLP(), _pairs(images=torch.rand(60, 1, 28, 28) * 3 - 0.5))
