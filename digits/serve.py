@@ -21,7 +21,19 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0 for any that is free")
-    parser.add_argument("--workers", type=int, default=1, help="processes; default: 1")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes that receive and answer; others read, one for each core; default: 1",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which browsers reach the service, besides addresses, localhost and --host; may be repeated",
+    )
     options = parser.parse_args(arguments[1:])
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
@@ -32,4 +44,4 @@ def main(arguments: list[str]) -> None:
             from digits.serving import run
         except ModuleNotFoundError as error:
             raise UserError(f"serving needs {error.name}, an extra: pip install 'digits[serve]'") from None
-    run(options.checkpoint, options.host, options.port, options.workers)
+    run(options.checkpoint, options.host, options.port, options.workers, options.allowed_host)

@@ -54,9 +54,8 @@ async def post(address: tuple[str, int], body: bytes, content_type: str, connect
         assert isinstance(reader, asyncio.StreamReader)
         assert isinstance(writer, asyncio.StreamWriter)
         try:
-            head = (
-                f"POST /v1/recognize HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}"
-            )
+            head = f"POST /v1/recognize HTTP/1.1\r\nHost: {address[0]}\r\n"
+            head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}"
             writer.write(head.encode("latin-1") + b"\r\n\r\n" + body)
             await writer.drain()
             answer = await reader.readuntil(b"\r\n\r\n")

@@ -28,6 +28,8 @@ _NARROWEST = 4
 """A piece of a cut is at least so many pixels wide."""
 _COST_OF_A_CUT = 0.1
 """By how much a cut must raise the least confidence."""
+_MOST_CUT = 100
+"""More marks that may be several digits are a pattern; only the widest are cut, so that no picture takes forever."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +168,11 @@ class Recognizer:
     def _separate(self, marks: list[Mark], ink: np.ndarray) -> list[Mark]:
         """Cut marks that are several digits in a row where the network reads the pieces better than the whole."""
         usual = usual_height(marks)
+        wide = [mark for mark in marks if mark.width >= _WIDE * mark.height and mark.height >= 0.5 * usual]
+        widest = {id(mark) for mark in sorted(wide, key=lambda mark: mark.width, reverse=True)[:_MOST_CUT]}
         separate: list[Mark] = []
         for mark in marks:
-            if mark.width < _WIDE * mark.height or mark.height < 0.5 * usual:
+            if id(mark) not in widest:
                 separate.append(mark)
                 continue
             most = min(6, round(mark.width / (0.5 * mark.height)), mark.width // _NARROWEST)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +21,9 @@ SECONDS = Histogram(
 )
 INSIDE = Gauge("digits_requests_in_progress", "Requests being answered", multiprocess_mode="livesum")
 DIGITS = Counter("digits_read", "Digits read")
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LONGEST_PATH = 200
 
 
 class AccessLog:
@@ -52,17 +57,22 @@ class AccessLog:
             with INSIDE.track_inprogress():
                 await self._app(scope, receive, watch)
         finally:
-            seconds = time.perf_counter() - start
             path = scope["path"] if scope["path"] in self._paths else "other"
-            REQUESTS.labels(scope["method"], path, status).inc()
-            SECONDS.labels(path).observe(seconds)
-            line = {
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "client": scope["client"][0] if scope.get("client") else None,
-                "method": scope["method"],
-                "path": scope["path"],
-                "status": status,
-                "bytes": sent,
-                "milliseconds": round(1000 * seconds, 1),
-            }
-            print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201 - the log
+            note(scope, status, sent, time.perf_counter() - start, path)
+
+
+def note(scope: Mapping[str, Any], status: int, sent: int, seconds: float, label: str) -> None:
+    """Log and count an answer of ``sent`` bytes; ``label`` stands for the path in what is counted."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    REQUESTS.labels(method, label, status).inc()
+    SECONDS.labels(label).observe(seconds)
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "client": scope["client"][0] if scope.get("client") else None,
+        "method": method,
+        "path": scope["path"][:_LONGEST_PATH],
+        "status": status,
+        "bytes": sent,
+        "milliseconds": round(1000 * seconds, 1),
+    }
+    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201 - the log

@@ -1,82 +1,79 @@
-"""Bodies of requests, read within limits, and the picture in them."""
+"""Bodies of requests, received within limits."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from python_multipart import FormParser
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from digits.serving.gate import Gate
+from digits.serving.limits import BODIES_BYTES, BODY_SECONDS, MAX_BYTES
+from digits.serving.refusals import BusyError, RefusedError
 
-MAX_BYTES = 10_000_000
 _MOST_FORGOTTEN = 5 * MAX_BYTES
-_SECONDS = 20
 
 
-class RefusedError(Exception):
-    """A request that cannot be answered, with the status and the words that say so."""
+class Bodies:
+    """The bodies that are in memory.
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    Args:
+        most_bytes: How much they may take together. Where one more chunk would be too much, the body that has been
+            arriving for the longest is given up: so nobody can hold the room by sending slowly.
 
-
-async def read_body(request: Request, gate: Gate) -> bytearray:
-    """The whole body, whose bytes the ``gate`` holds for the caller to give back.
-
-    Raises RefusedError for one of more than 10 MB or one that does not come, Busy where there is no memory. What is
-    somewhat too large is read to its end, and forgotten: a client that is still sending would not hear the answer.
     """
-    body = bytearray()
-    received = 0
-    try:
-        async with asyncio.timeout(_SECONDS):
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received <= MAX_BYTES:
-                    gate.hold(len(chunk))
-                    body += chunk
-                elif received > _MOST_FORGOTTEN:
-                    break
+
+    def __init__(self, most_bytes: int = BODIES_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._arriving: dict[asyncio.Timeout, bytearray] = {}  # in the order in which they began
+
+    @asynccontextmanager
+    async def receive(self, request: Request) -> AsyncIterator[bytearray]:
+        """The whole body, which is in memory until the caller leaves.
+
+        Raises RefusedError for one of more than 10 MB or one that does not come in time, BusyError where there is no
+        memory. What is somewhat too large is received to its end, and forgotten: a client that is still sending would
+        not hear the answer.
+        """
+        body = bytearray()
+        try:
+            await self._fill(body, request)
+            yield body
+        finally:
+            self._bytes -= len(body)
+
+    async def _fill(self, body: bytearray, request: Request) -> None:
+        received = 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS) as patience:
+                self._arriving[patience] = body
+                try:
+                    async for chunk in request.stream():
+                        received += len(chunk)
+                        if received <= MAX_BYTES:
+                            self._make_room(len(chunk), patience)
+                            body += chunk
+                            self._bytes += len(chunk)
+                        elif received > _MOST_FORGOTTEN:
+                            break
+                finally:
+                    was_given_up = self._arriving.pop(patience, None) is None
+        except ClientDisconnect:
+            raise RefusedError(408, "the connection was closed before the request had arrived") from None
+        except TimeoutError:
+            if was_given_up:
+                raise BusyError from None
+            raise RefusedError(408, f"the request did not arrive within {BODY_SECONDS:.0f} seconds") from None
         if received > MAX_BYTES:
             raise RefusedError(413, f"the request is larger than {MAX_BYTES // 1_000_000} MB")
-    except BaseException as error:
-        gate.bytes -= len(body)
-        if isinstance(error, TimeoutError | ClientDisconnect):
-            raise RefusedError(408, f"the request did not arrive within {_SECONDS} seconds") from None
-        raise
-    return body
 
-
-def picture_of(content_type: str, body: bytearray) -> tuple[str, bytes]:
-    """The name and the bytes of the picture in a body: the first file of a form, or the body itself.
-
-    Raises RefusedError where a form holds no file.
-    """
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data":
-        return "picture", bytes(body)
-    found: list[tuple[str, bytes]] = []
-
-    def keep(file: object) -> None:
-        stream = file.file_object  # type: ignore[attr-defined]
-        stream.seek(0)
-        name = (file.file_name or b"picture").decode("utf-8", "replace")  # type: ignore[attr-defined]
-        found.append((name, stream.read()))
-        stream.close()
-
-    settings = {"MAX_MEMORY_FILE_SIZE": MAX_BYTES + 1}
-    try:
-        parser = FormParser(
-            "multipart/form-data", lambda _: None, keep, boundary=options.get(b"boundary"), config=settings
-        )
-        parser.write(bytes(body))
-        parser.finalize()
-    except FormParserError as error:
-        raise RefusedError(422, f"the form cannot be read: {error}") from None
-    if not found:
-        raise RefusedError(422, "the form holds no file; send a picture as the field `file`, or as the body itself")
-    return found[0]
+    def _make_room(self, count: int, patience: asyncio.Timeout) -> None:
+        while self._bytes + count > self._most_bytes:
+            oldest = next(iter(self._arriving))
+            if oldest is patience:
+                raise BusyError
+            body = self._arriving.pop(oldest)
+            self._bytes -= len(body)
+            body.clear()
+            oldest.reschedule(asyncio.get_running_loop().time())
