@@ -26,6 +26,8 @@ else:
 Picture = str | Path | bytes | Image.Image | np.ndarray
 MAX_PIXELS = 25_000_000
 """The most that is read of bytes, which may come from anybody."""
+MAX_SCANS = 100
+"""Of a JPEG. Encoders make about ten; each goes over the whole picture again, however few bytes it is."""
 MAX_PIXELS_OF_FILE = 89_000_000
 """The most that is read of files: phones take 48 megapixels. Beyond 89 Pillow suspects an attack."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", *(["HEIF"] if READS_HEIC else []))
@@ -125,6 +127,7 @@ def _from_image(image: Image.Image, max_pixels: int) -> np.ndarray:
         raise _Unusable(
             f"has {image.width}×{image.height} pixels; at most {max_pixels // 1_000_000} megapixels are read"
         )
+    _check_scans(image)
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # otherwise it would be copied
         image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
@@ -133,6 +136,18 @@ def _from_image(image: Image.Image, max_pixels: int) -> np.ndarray:
         red, green, blue, opacity = image.convert("RGBA").split()
         return _on_paper(_unit(Image.merge("RGB", (red, green, blue)).convert("L")), _unit(opacity))
     return _unit(image.convert("L"))
+
+
+def _check_scans(image: Image.Image) -> None:
+    file = getattr(image, "fp", None)
+    if image.format not in ("JPEG", "MPO") or file is None:
+        return
+    place = file.tell()
+    file.seek(0)
+    scans = file.read().count(b"\xff\xda")  # which coded data never holds
+    file.seek(place)
+    if scans > MAX_SCANS:
+        raise _Unusable(f"is a JPEG of {scans:,} scans; at most {MAX_SCANS} are read")
 
 
 def _unit(image: Image.Image) -> np.ndarray:

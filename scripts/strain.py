@@ -1,191 +1,314 @@
-"""Load and abuse a running service: many clients at once, then thousands of uploads that are no pictures.
+"""Load and attack a running service: many clients at once, malformed uploads, and attacks beside honest clients.
 
     python -m digits serve &
     python scripts/strain.py --clients 200 --seconds 60 --malformed 10000
+    python scripts/strain.py --attacks                     # each of scripts/attacks.py's beside 50 honest clients
+    python scripts/strain.py --attacks slow_heads scans --attack-seconds 20 --json attacks.json
+    python scripts/strain.py --simplest                    # side by side with plain uvicorn and FastAPI
 
-Prints how many requests were answered a second, the median and 99th percentile of their times, and every status; then
-the statuses of the malformed uploads, and the service's memory before and after them where it runs on this machine.
+Prints how many requests were answered a second, the median and 99th percentile of their times, and every status. Under
+an attack each honest client's answer must be what the service answers undisturbed, 99 of 100 within three times the
+undisturbed time, /health within 100 ms, and memory must come back to within 5 %; the exit status is 1 where that does
+not hold. Only a service on this machine is attacked.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import io
+import json
 import random
+import socket
 import statistics
-import struct
+import subprocess
+import sys
 import time
-import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
+from attacks import Address, by_name, malformed_uploads, saved
 from PIL import Image, ImageDraw, ImageFont
 
-_CONTENT_TYPES = ("image/png", "application/json", "", "multipart/form-data; boundary=x", "a;b=\xff")
+_HONEST, _HOSTILE = 50, 20
+_SECONDS_TO_SETTLE = 15
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass
 class Outcome:
-    """The statuses that came back, and the seconds that each answer took; status 0 is no answer."""
+    """Which statuses came back (0 for no answer), how many seconds each took, and how many answers were wrong."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
+    wrong: int = 0
+
+    def quantile(self, share: float) -> float:
+        """Milliseconds within which this share was answered."""
+        ordered = sorted(self.seconds)
+        return 1000 * ordered[int(share * (len(ordered) - 1))]
 
     def describe(self) -> str:
-        ordered = sorted(self.seconds)
-        p99 = ordered[int(0.99 * (len(ordered) - 1))]
-        times = f"median {1000 * statistics.median(ordered):.0f} ms, p99 {1000 * p99:.0f} ms"
-        return f"{len(ordered):,} requests, {times}, statuses {dict(sorted(self.statuses.items()))}"
+        times = f"median {1000 * statistics.median(self.seconds):.0f} ms, p99 {self.quantile(0.99):.0f} ms"
+        return f"{len(self.seconds):,} requests, {times}, statuses {dict(sorted(self.statuses.items()))}"
 
 
-async def post(address: tuple[str, int], body: bytes, content_type: str, connection: list[object]) -> int:
-    """Send a body over a connection that is kept while the service keeps it; the status, 0 for no answer."""
-    for _ in range(2):  # a kept connection may have been closed meanwhile
-        if not connection:
-            connection.extend(await asyncio.open_connection(*address))
-            is_fresh = True
-        else:
-            is_fresh = False
-        reader, writer = connection
-        assert isinstance(reader, asyncio.StreamReader)
-        assert isinstance(writer, asyncio.StreamWriter)
-        try:
-            head = f"POST /v1/recognize HTTP/1.1\r\nHost: {address[0]}\r\n"
-            head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}"
-            writer.write(head.encode("latin-1") + b"\r\n\r\n" + body)
-            await writer.drain()
-            answer = await reader.readuntil(b"\r\n\r\n")
-            lines = answer.decode("latin-1").lower().splitlines()
-            length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length:")), 0)
-            await reader.readexactly(length)
-            if "connection: close" in lines:
-                writer.close()
-                connection.clear()
-            return int(lines[0].split()[1])
-        except (OSError, asyncio.IncompleteReadError):
-            writer.close()
-            connection.clear()
-            if is_fresh:
-                return 0
-    return 0
+@dataclass(frozen=True)
+class UnderAttack:
+    """What honest clients had beside an attack; times in milliseconds, memory in bytes."""
+
+    attack: str
+    answered: int
+    refused: int
+    wrong: int
+    median: float
+    p99: float
+    p99_undisturbed: float
+    health_p99: float
+    health_most: float
+    memory_before: int
+    memory_after: int
+
+    @property
+    def holds(self) -> bool:
+        slower, larger = self.p99 / self.p99_undisturbed, self.memory_after / max(self.memory_before, 1)
+        return not self.refused and not self.wrong and slower <= 3 and self.health_p99 <= 100 and larger <= 1.05
 
 
-async def load(address: tuple[str, int], pictures: list[bytes], clients: int, seconds: float) -> Outcome:
-    """Let ``clients`` send one picture after another for so many seconds."""
+class Connection:
+    """A connection that is kept while the service keeps it."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, head: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Send a request, of which ``head`` is what comes after its Host; the status, 0 for no answer, and the body."""
+        line, _, rest = head.partition("\n")
+        request = f"{line} HTTP/1.1\r\nHost: {self._address[0]}\r\n{rest}Content-Length: {len(body)}\r\n\r\n"
+        for _ in range(2):  # a kept connection may have been closed meanwhile
+            is_fresh = self._streams is None
+            try:
+                reader, writer = self._streams = self._streams or await asyncio.open_connection(*self._address)
+                writer.write(request.encode("latin-1") + body)
+                await writer.drain()
+                lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().splitlines()
+                length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length:")), 0)
+                answer = await reader.readexactly(length)
+                if "connection: close" in lines:
+                    self.close()
+                return int(lines[0].split()[1]), answer
+            except (OSError, asyncio.IncompleteReadError):
+                self.close()
+                if is_fresh:
+                    break
+        return 0, b""
+
+    async def post(self, body: bytes, content_type: str) -> tuple[int, bytes]:
+        """Have a picture read."""
+        return await self.ask(f"POST /v1/recognize\nContent-Type: {content_type}\r\n", body)
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+async def load(address: Address, pictures: dict[bytes, bytes], clients: int, seconds: float) -> Outcome:
+    """Let ``clients`` send one picture after another for so many seconds; ``pictures`` have the right answers."""
     outcome, end = Outcome(), time.monotonic() + seconds
 
     async def client(number: int) -> None:
-        connection: list[object] = []
-        chosen = random.Random(number)
+        connection, chosen = Connection(address), random.Random(number)
         while time.monotonic() < end:
-            start = time.monotonic()
-            outcome.statuses[await post(address, chosen.choice(pictures), "image/png", connection)] += 1
+            start, picture = time.monotonic(), chosen.choice(list(pictures))
+            status, answer = await connection.post(picture, "image/png")
             outcome.seconds.append(time.monotonic() - start)
+            outcome.statuses[status] += 1
+            outcome.wrong += status == 200 and answer != pictures[picture]
+        connection.close()
 
     await asyncio.gather(*(client(number) for number in range(clients)))
     return outcome
 
 
-async def abuse(address: tuple[str, int], uploads: list[tuple[str, bytes]], clients: int) -> Outcome:
+async def watch_health(address: Address, seconds: float) -> Outcome:
+    """Ask for /health every 50 ms."""
+    outcome, end, connection = Outcome(), time.monotonic() + seconds, Connection(address)
+    while time.monotonic() < end:
+        start = time.monotonic()
+        outcome.statuses[(await connection.ask("GET /health\n"))[0]] += 1
+        outcome.seconds.append(time.monotonic() - start)
+        await asyncio.sleep(0.05)
+    connection.close()
+    return outcome
+
+
+async def abuse(address: Address, uploads: list[tuple[str, bytes]], clients: int) -> Outcome:
     """Send malformed uploads, ``(content type, body)``, a few at a time."""
     outcome, left = Outcome(), iter(uploads)
 
     async def client() -> None:
-        connection: list[object] = []
+        connection = Connection(address)
         for content_type, body in left:
             start = time.monotonic()
-            outcome.statuses[await post(address, body, content_type, connection)] += 1
+            outcome.statuses[(await connection.post(body, content_type))[0]] += 1
             outcome.seconds.append(time.monotonic() - start)
+        connection.close()
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return outcome
 
 
-def drawn_digits(count: int) -> list[bytes]:
-    """PNG files with a few digits each, in the font that Pillow brings."""
-    chosen = random.Random(0)
-    files = []
+async def drawn_digits(address: Address, count: int) -> dict[bytes, bytes]:
+    """PNG files with a few digits each, in the font that Pillow brings, and what the service answers to each.
+
+    Those that it does not read as they are drawn are left out.
+    """
+    chosen, connection, pictures = random.Random(0), Connection(address), {}
     for _ in range(count):
         picture = Image.new("L", (320, 160), 250)
         text = "".join(str(chosen.randrange(10)) for _ in range(chosen.randint(1, 3)))
         ImageDraw.Draw(picture).text((40, 30), text, fill=20, font=ImageFont.load_default(size=80))
-        files.append(_saved(picture, "PNG"))
-    return files
+        file = saved(picture, "PNG")
+        status, answer = await connection.post(file, "image/png")
+        if status == 200 and json.loads(answer)["text"] == [text]:
+            pictures[file] = answer
+    connection.close()
+    assert pictures, "the service reads nothing rightly"
+    return pictures
 
 
-def malformed_uploads(count: int, seed: int = 0) -> list[tuple[str, bytes]]:
-    """Truncated files, altered bytes, bombs, huge dimensions, wrong types, SVG, nothing, and torn forms."""
-    chosen = random.Random(seed)
-    grey = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (60, 80), dtype=np.uint8))
-    whole = [_saved(grey, name) for name in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")]
-    bombs = [_png(20_000, 20_000), _png(2**31 - 1, 1), _png(0, 0), _png(4_000, 4_000), _bmp(2**31 - 1, 2**31 - 1)]
-    other = [b"", b"\x00" * 1000, b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7", b"%!PS-Adobe-3.0 EPSF-3.0"]
-    other += [b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"PK\x03\x04", b"text"]
-    uploads = []
-    for _ in range(count):
-        kind = chosen.randrange(6)
-        body = bytearray(chosen.choice(whole))
-        if kind == 0:
-            body = body[: chosen.randrange(len(body))]
-        elif kind == 1:
-            for _ in range(chosen.randint(1, 20)):
-                body[chosen.randrange(min(len(body), 200))] = chosen.randrange(256)
-        elif kind == 2:
-            for _ in range(chosen.randint(1, 50)):
-                body[chosen.randrange(len(body))] = chosen.randrange(256)
-        elif kind == 3:
-            body = bytearray(chosen.choice(bombs))
-        elif kind == 4:
-            body = bytearray(chosen.choice(other))
-        else:
-            body = bytearray(chosen.randbytes(chosen.randrange(300)))
-        content_type = chosen.choice(_CONTENT_TYPES)
-        if content_type.startswith("multipart") and chosen.random() < 0.7:
-            head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
-            body = bytearray(head + bytes(body) + chosen.choice([b"\r\n--x--\r\n", b"", b"\r\n--x"]))
-        uploads.append((content_type, bytes(body)))
-    return uploads
+def _attack(name: str, address: Address, seconds: float) -> None:
+    async def all_clients() -> None:
+        attack = by_name()[name]
+        clients = (attack(address, time.monotonic() + seconds, number) for number in range(_HOSTILE))
+        await asyncio.gather(*clients)
+
+    asyncio.run(all_clients())
 
 
-def _saved(picture: Image.Image, name: str) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, name)
-    return file.getvalue()
+async def under_attack(address: Address, name: str, pictures: dict[bytes, bytes], seconds: float) -> UnderAttack:
+    """Honest clients alone, and then beside an attack, which has a process of its own."""
+    before = memory_of(address[1])
+    alone = await load(address, pictures, _HONEST, max(5.0, seconds / 4))
+    attacking = get_context("spawn").Process(target=_attack, args=(name, address, seconds + 3), daemon=True)
+    attacking.start()
+    await asyncio.sleep(3)  # it begins
+    honest, health = await asyncio.gather(
+        load(address, pictures, _HONEST, seconds - 3), watch_health(address, seconds - 3)
+    )
+    await asyncio.to_thread(attacking.join, 30)
+    attacking.kill()
+    deadline, after = time.monotonic() + _SECONDS_TO_SETTLE, memory_of(address[1])
+    while time.monotonic() < deadline and after > 1.05 * before:
+        await asyncio.sleep(1)
+        await load(address, pictures, 2, 0.1)
+        after = memory_of(address[1])
+    answered = honest.statuses[200]
+    return UnderAttack(
+        attack=name,
+        answered=answered,
+        refused=honest.statuses.total() - answered,
+        wrong=honest.wrong,
+        median=round(honest.quantile(0.5), 1),
+        p99=round(honest.quantile(0.99), 1),
+        p99_undisturbed=round(alone.quantile(0.99), 1),
+        health_p99=round(health.quantile(0.99), 1),
+        health_most=round(health.quantile(1), 1),
+        memory_before=before,
+        memory_after=after,
+    )
 
 
-def _png(width: int, height: int) -> bytes:
-    """A PNG of nothing but zeros, at most 16 MB of them, that says it is so large."""
-    zeros = zlib.compress(bytes(min(height * (width + 1), 1 << 24)))
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zeros), (b"IEND", b"")]
-    packed = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+def memory_of(port: int) -> int:
+    """Bytes of memory, what is shared counted once, of the processes that listen on a port here, and their children's.
 
-
-def _bmp(width: int, height: int) -> bytes:
-    return b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
-
-
-def memory_of(port: int) -> int | None:
-    """The resident memory in bytes of the processes that listen on a port of this machine, if they can be found."""
+    0 where they cannot be found.
+    """
     inodes = {
         line.split()[9]
         for table in ("tcp", "tcp6")
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
         if line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A"
     }
-    total = 0
+    parents, wanted = {}, set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            parents[process.name] = (process / "stat").read_text().rpartition(")")[2].split()[1]
             if any(str(link.readlink()).strip("socket:[]") in inodes for link in (process / "fd").iterdir()):
-                status = (process / "status").read_text().splitlines()
-                total += next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+                wanted.add(process.name)
+        except OSError:
+            continue
+    for _ in range(5):
+        wanted |= {child for child, parent in parents.items() if parent in wanted}
+    total = 0
+    for name in wanted:
+        try:
+            lines = Path(f"/proc/{name}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
         except (OSError, StopIteration):
             continue
-    return total or None
+    return total
+
+
+async def attack_all(address: Address, names: list[str], seconds: float, file: Path | None) -> bool:
+    """Each attack after the other, as a table; whether all was as it should be."""
+    pictures, rows = await drawn_digits(address, 50), []
+    await load(address, pictures, _HONEST, 5)  # warm from here on
+    heads = f"{'attack':<16}{'answered':>9}{'refused':>8}{'wrong':>6}{'median':>8}{'p99':>8}{'alone':>8}{'health':>8}"
+    print(f"{heads}{'most':>8}{'memory':>9}   (times in ms; memory after, to before)", flush=True)
+    for name in names:
+        row = await under_attack(address, name, pictures, seconds)
+        rows.append(row)
+        figures = f"{row.answered:>9}{row.refused:>8}{row.wrong:>6}{row.median:>8.0f}{row.p99:>8.0f}"
+        figures += f"{row.p99_undisturbed:>8.0f}{row.health_p99:>8.0f}{row.health_most:>8.0f}"
+        memory = row.memory_after / max(row.memory_before, 1)
+        print(f"{name:<16}{figures}{memory:>9.2f}   {'' if row.holds else 'MISSED'}", flush=True)
+    if file is not None:
+        file.write_text(json.dumps([asdict(row) | {"holds": row.holds} for row in rows], indent=2) + "\n")
+    return all(row.holds for row in rows)
+
+
+async def compare(address: Address, seconds: float, rounds: int = 3) -> None:
+    """The service beside the simplest app around the same Recognizer, in turns."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = Path(__file__).with_name("simplest_app.py")
+    with subprocess.Popen([sys.executable, str(program), str(port)]) as process:
+        try:
+            other = ("127.0.0.1", port)
+            while (await Connection(other).ask("GET /docs\n"))[0] != 200:
+                await asyncio.sleep(0.2)
+            figures: dict[str, list[tuple[float, float]]] = {"digits serve": [], "the simplest app": []}
+            pictures = await drawn_digits(address, 50)
+            for _ in range(rounds):
+                for name, where in zip(figures, (address, other), strict=True):
+                    await load(where, pictures, 1, 1)
+                    alone, many = await load(where, pictures, 1, seconds), await load(where, pictures, 200, seconds)
+                    figures[name].append((alone.quantile(0.5), len(many.seconds) / seconds))
+            for name, pairs in figures.items():
+                latency, rate = (statistics.median(values) for values in zip(*pairs, strict=True))
+                print(f"{name}: keep-alive {latency:.1f} ms, {rate:.0f} requests/s at 200 connections")
+        finally:
+            process.terminate()
+
+
+def _load_and_abuse(address: Address, clients: int, seconds: float, malformed: int) -> None:
+    async def both() -> None:
+        outcome = await load(address, await drawn_digits(address, 50), clients, seconds)
+        rate = len(outcome.seconds) / seconds
+        print(f"load: {clients} clients, {rate:.0f} requests/s, {outcome.describe()}")
+        before = memory_of(address[1])
+        outcome = await abuse(address, malformed_uploads(malformed), clients=8)
+        print(f"abuse: {outcome.describe()}")
+        if before:
+            after = memory_of(address[1])
+            print(f"memory: {before / 1e6:.0f} MB before the abuse, {after / 1e6:.0f} MB after it")
+
+    asyncio.run(both())
 
 
 def main() -> None:
@@ -194,18 +317,22 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--malformed", type=int, default=10_000)
+    parser.add_argument("--attacks", nargs="*", metavar="NAME", help=f"all, or some of: {', '.join(by_name())}")
+    parser.add_argument("--attack-seconds", type=float, default=60, help="of each attack; default: 60")
+    parser.add_argument("--json", type=Path, help="where to write the attacks' figures")
+    parser.add_argument("--simplest", action="store_true", help="compare with the simplest app")
     options = parser.parse_args()
     parts = urlsplit(options.url)
     address = (parts.hostname or "127.0.0.1", parts.port or 80)
-    outcome = asyncio.run(load(address, drawn_digits(50), options.clients, options.seconds))
-    rate = len(outcome.seconds) / options.seconds
-    print(f"load: {options.clients} clients, {rate:.0f} requests/s, {outcome.describe()}")
-    before = memory_of(address[1])
-    outcome = asyncio.run(abuse(address, malformed_uploads(options.malformed), clients=8))
-    print(f"abuse: {outcome.describe()}")
-    after = memory_of(address[1])
-    if before and after:
-        print(f"memory: {before / 1e6:.0f} MB before the abuse, {after / 1e6:.0f} MB after it")
+    if options.attacks is not None:
+        if address[0] not in _LOOPBACK or any(name not in by_name() for name in options.attacks):
+            parser.error(f"attacks are for services on this machine, and are: {', '.join(by_name())}")
+        names = options.attacks or list(by_name())
+        sys.exit(not asyncio.run(attack_all(address, names, options.attack_seconds, options.json)))
+    if options.simplest:
+        asyncio.run(compare(address, options.seconds))
+    else:
+        _load_and_abuse(address, options.clients, options.seconds, options.malformed)
 
 
 if __name__ == "__main__":

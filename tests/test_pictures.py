@@ -2,8 +2,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import attacks
 import numpy as np
 import pytest
 from PIL import Image
@@ -205,3 +207,14 @@ except UserError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "huge.png has 10000×10000 pixels; at most 89 megapixels are read False\n"
     assert done.stderr == ""
+
+
+def test_jpeg_of_many_scans_is_refused_before_it_is_decoded(tmp_path):
+    file = attacks.many_scans()
+    (tmp_path / "scans.jpg").write_bytes(file)
+    start = time.process_time()
+    for picture in (file, tmp_path / "scans.jpg"):
+        with pytest.raises(UserError, match="is a JPEG of 4,006 scans; at most 100 are read"):
+            load_grey(picture)
+    assert time.process_time() - start < 1  # decoding takes a minute
+    assert load_grey(attacks.many_scans(20)).shape == (2000, 2000)

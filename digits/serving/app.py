@@ -65,7 +65,7 @@ def make_app() -> ASGIApp:
     """The service as its settings in the environment say, with all that stands before it."""
     settings = Settings.current()
     app: ASGIApp = create_app(Readers(settings.readers), Bodies())
-    app = SecurityHeaders(OwnOrigin(app, settings.hosts))
+    app = SecurityHeaders(OwnOrigin(app, settings.host, settings.allowed_hosts))
     return AccessLog(app, paths=frozenset({"/", "/health", "/docs", "/metrics", "/v1/recognize"}))
 
 

@@ -28,6 +28,7 @@ class Connection(H11Protocol):
 
     _timer: asyncio.TimerHandle | None = None
     _since = 0.0
+    _is_given_up = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -40,6 +41,8 @@ class Connection(H11Protocol):
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_given_up:
+            return
         was_answering = self._is_answering
         super().data_received(data)
         if self._is_answering and not was_answering:
@@ -66,7 +69,11 @@ class Connection(H11Protocol):
             for event in (response, h11.Data(data=content), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
             note({"client": self.client, "method": "other", "path": ""}, 400, len(content), 0.0, "other")
-        self.transport.close()
+            # Closing at once would throw the answer away where the client is still sending.
+            self._is_given_up = True
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: whoever asks for a WebSocket would fill the log."""

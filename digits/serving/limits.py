@@ -28,7 +28,7 @@ SPARE_FILES = ACCEPTED_AT_ONCE + 64
 than these and MOST_CONNECTIONS, there are fewer connections."""
 
 QUICK_SECONDS = 0.15
-"""Of the processor. A picture that takes more makes room for those that wait, and is read on beside them more slowly."""
+"""Of the processor. A picture that takes more makes room for those that wait, and is read on more slowly."""
 CPU_SECONDS = 10
 """Processor time for one picture; then its reader is ended, and the picture refused."""
 READING_SECONDS = 30.0

@@ -22,14 +22,16 @@ class OwnOrigin:
 
     Args:
         app: What answers.
-        hosts: Names under which the service is reached, besides ``localhost`` and this machine's own.
+        host: The address or name at which the service listens.
+        allowed_hosts: Names by which it is reached otherwise, through a proxy for instance; besides ``localhost`` and
+            this machine's own.
 
     """
 
-    def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, host: str, allowed_hosts: tuple[str, ...]) -> None:
         self._app = app
-        self._hosts = frozenset(host.lower() for host in ("localhost", socket.gethostname(), *hosts))
-        self._given = frozenset(host.lower() for host in hosts)
+        self._allowed = frozenset(name.lower() for name in allowed_hosts)
+        self._names = self._allowed | {"localhost", socket.gethostname().lower(), host.lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope["method"], Headers(scope=scope)) if scope["type"] == "http" else None
@@ -38,7 +40,7 @@ class OwnOrigin:
     def _refusal(self, method: str, headers: Headers) -> JSONResponse | None:
         host = headers.get("host")  # HTTP/1.0 has none, but every browser sends it
         name = _name(f"//{host}")
-        if host is not None and name not in self._hosts and not _is_address(name):
+        if host is not None and name not in self._names and not _is_address(name):
             words = f"the service is not known as {name[:100]!r}; start it with --allowed-host where it should be"
             return JSONResponse({"error": words}, 421)
         if method in _READING or self._is_own(headers, host):
@@ -48,7 +50,7 @@ class OwnOrigin:
     def _is_own(self, headers: Headers, host: str | None) -> bool:
         """Whether no other origin's page sent this; programs that are no browsers send neither header."""
         origin = headers.get("origin")
-        is_same = origin is None or origin.partition("://")[2] == host or _name(origin) in self._given
+        is_same = origin is None or origin.partition("://")[2] == host or _name(origin) in self._allowed
         return is_same and headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 

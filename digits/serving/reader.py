@@ -8,6 +8,7 @@ import math
 import resource
 import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from digits.serving.forms import picture_of
 from digits.serving.limits import CPU_SECONDS, MAX_BYTES, READER_BYTES
 from digits.serving.network import PROBLEM, RECOGNIZER
 from digits.serving.readers import LENGTHS
+
+_LONG = 0.05
+"""Seconds after which a picture was large enough for its memory to be worth the millisecond of giving it back."""
 
 
 def serve_pictures(connection: socket.socket) -> None:
@@ -35,7 +39,11 @@ def serve_pictures(connection: socket.socket) -> None:
         while head := stream.read(LENGTHS.size):
             about, body = (stream.read(length) for length in LENGTHS.unpack(head))
             _limit_processor_time()
+            start = time.process_time()
             _send(connection, *_answer(json.loads(about), body))
+            del body
+            if time.process_time() - start > _LONG:
+                _give_back_memory()
 
 
 def _send(connection: socket.socket, about: dict[str, Any], body: bytes) -> None:
@@ -58,8 +66,6 @@ def _answer(request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes
     except Exception:
         traceback.print_exc(file=sys.stderr)
         return {"status": 500, "digits": 0}, b'{"error": "the server failed; its log says why"}'
-    finally:
-        _give_back_memory()
     return {"status": 200, "digits": sum(map(len, page.lines))}, content
 
 

@@ -105,7 +105,7 @@ class Readers:
             self._for_quick -= 1
         reader = None
         try:
-            reader = self._idle.pop() if self._idle else await Reader.start()
+            reader = await self._take()
             reader.begin(picture)
             while not await reader.has_answered(_SECONDS_BETWEEN_LOOKS):
                 if not self._for_quick or reader.processor_time() < QUICK_SECONDS:
@@ -124,6 +124,14 @@ class Readers:
             raise
         finally:
             self._quick.release()
+
+    async def _take(self) -> Reader:
+        while self._idle:
+            reader = self._idle.pop()
+            if reader.is_there:
+                return reader
+            reader.end()  # the system has ended it, for want of memory
+        return await Reader.start()
 
     async def _read_slowly(self, picture: Picture, reader: Reader | None) -> Answer:
         if reader is None:
@@ -166,6 +174,11 @@ class Reader:
             reader.end()
             raise UserError(about["problem"])
         return reader
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its process has not ended."""
+        return not self._stream.at_eof()
 
     def begin(self, picture: Picture) -> None:
         """Let it read a picture; the next one may follow when it has answered."""

@@ -23,12 +23,13 @@ _FEWEST_READERS = 2
 _SECONDS_TO_FINISH = 30
 
 
-def run(checkpoint: Path | None, host: str, port: int, workers: int, hosts: Sequence[str] = ()) -> None:
+def run(checkpoint: Path | None, host: str, port: int, workers: int, allowed_hosts: Sequence[str] = ()) -> None:
     """Serve until a signal comes, and then finish what has begun.
 
     ``workers`` is how many processes receive and answer; the processes that read are as many as there are processors.
-    ``hosts`` are names by which browsers reach the service. Raises UserError where the address cannot be had or the
-    checkpoint cannot be read.
+    ``allowed_hosts`` are names by which browsers reach the service, besides ``host`` and addresses.
+
+    Raises UserError where the address cannot be had or the checkpoint cannot be read.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -38,7 +39,7 @@ def run(checkpoint: Path | None, host: str, port: int, workers: int, hosts: Sequ
         raise UserError(f"cannot listen on {host}:{port}: {reason}; give another --host or --port") from None
     _allow_all_files()
     readers = max(_FEWEST_READERS, (os.cpu_count() or 1) // workers)
-    Settings(str(checkpoint.resolve()) if checkpoint else None, readers, (host, *hosts)).publish()
+    Settings(str(checkpoint.resolve()) if checkpoint else None, readers, host, tuple(allowed_hosts)).publish()
     # So that a wrong file is named here. With one worker, its readers are forked from what has now been loaded.
     asyncio.run(_check("forkserver" if workers == 1 else "spawn"))
     with tempfile.TemporaryDirectory(prefix="digits-metrics-") as folder:

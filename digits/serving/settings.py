@@ -16,13 +16,15 @@ class Settings:
     Args:
         checkpoint: The file whose network reads; None for the one that comes with the package.
         readers: How many pictures are read at the same time, each in a process of its own.
-        hosts: Names, besides addresses and ``localhost``, under which the service may be addressed.
+        host: Where it listens, by which it may be addressed too.
+        allowed_hosts: Other names under which it may be addressed, and of which its own pages may be.
 
     """
 
     checkpoint: str | None
     readers: int
-    hosts: tuple[str, ...]
+    host: str
+    allowed_hosts: tuple[str, ...]
 
     def publish(self) -> None:
         """Let the processes that are started from now on know."""
@@ -32,4 +34,4 @@ class Settings:
     def current(cls) -> Settings:
         """Those that the process which started this one has published."""
         values = json.loads(os.environ[_VARIABLE])
-        return cls(values["checkpoint"], values["readers"], tuple(values["hosts"]))
+        return cls(**values | {"allowed_hosts": tuple(values["allowed_hosts"])})

@@ -2,6 +2,7 @@ import difflib
 import io
 import json
 
+import attacks
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -202,3 +203,16 @@ def test_torn_and_huge_pictures(recognizer, tmp_path):
         recognizer.read(tmp_path / "gone.png")
     with pytest.raises(UserError, match=r"an array \(H, W\)"):
         recognizer.read(np.zeros((3, 4, 5, 6)))
+
+
+def test_pattern_of_wide_marks_is_cut_at_the_widest_alone():
+    """Each of a thousand ellipses might be six digits that touch."""
+    seen = []
+
+    class Counting:
+        def probabilities(self, images):
+            seen.append(len(images))
+            return np.full((len(images), 10), 0.1, dtype=np.float32)
+
+    Recognizer(Counting()).read(attacks.flat_ellipses())
+    assert 1000 < sum(seen) < 4000

@@ -7,9 +7,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import attacks
 import httpx
 import pytest
-import strain
 from PIL import Image
 
 from digits.data import find_source
@@ -72,7 +72,7 @@ def test_health_docs_metrics_and_headers(client):
     [
         (b"", 422, "is not a picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422, "give JPEG, PNG, WebP, BMP, GIF or TIFF"),
-        (strain._png(20_000, 20_000), 422, "at most 25 megapixels"),
+        (attacks.png(20_000, 20_000), 422, "at most 25 megapixels"),
         (bytes(10_000_001), 413, "larger than 10 MB"),
     ],
     ids=["nothing", "svg", "pixels", "bytes"],
