@@ -3,6 +3,7 @@
 from digits.data.augmentation import Augmentation, EachImage, InOrder, RandomAffine, RandomElastic
 from digits.data.datamodule import DigitsDataModule
 from digits.data.images import Batch, DigitImages, Digits, as_batch
+from digits.data.seeded_loader import SeededLoader
 from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "InOrder",
     "RandomAffine",
     "RandomElastic",
+    "SeededLoader",
     "Source",
     "as_batch",
     "default_data_dir",

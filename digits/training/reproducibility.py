@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch.utils.data import DataLoader, IterableDataset
 
+from digits.data import DigitsDataModule, SeededLoader
 from digits.seeding import derive_seed, run_seed
 
 _MODEL = 1  # with the fourth integer that it makes, no key of these draws is one of the augmentation's or the order's
@@ -18,11 +20,27 @@ class SeedEachBatch(Callback):
     Dropout and whatever else the model draws then depend on where the run is and not on how it got there, so a
     resumed run draws what an uninterrupted one would, and no state of a random generator need be saved. The seed
     itself is the run's: it comes from the checkpoint, whatever the resuming process was seeded with.
+
+    So do the batches of a data module that is not ours, where its DataLoader has a length and one process trains.
     """
 
     def __init__(self) -> None:
         self._seed = run_seed()
         self._first: int | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        data = trainer.datamodule
+        if stage != "fit" or data is None or isinstance(data, DigitsDataModule):
+            return
+        if trainer.world_size == 1 and trainer.overfit_batches == 0:  # where Lightning puts no sampler of its own in
+            make = data.train_dataloader
+
+            def train_dataloader() -> Any:
+                loader = make()
+                is_sized = isinstance(loader, DataLoader) and not isinstance(loader.dataset, IterableDataset)
+                return SeededLoader(loader, lambda: self._seed) if is_sized else loader
+
+            data.train_dataloader = train_dataloader
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._first = derive_seed(self._seed, 0, trainer.global_rank, _MODEL)

@@ -23,7 +23,7 @@ import signal
 import numpy
 import torch
 from pytorch_lightning import Callback, LightningDataModule
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 from digits.data import Digits, DigitImages, Source, find_source
 
 class Bars(Source):
@@ -68,6 +68,27 @@ class Loaders(LightningDataModule):
 
     def predict_dataloader(self):
         return self._loader()
+
+class Shuffled(Loaders):
+    def __init__(self, num_workers: int = 0):
+        super().__init__()
+        self.num_workers = num_workers
+
+    def train_dataloader(self):
+        train = find_source("mine.Bars").load(None).train
+        noisy = [(image / 255, label) for image, label in zip(train.images, train.labels)]
+        return DataLoader(Noisy(noisy), batch_size=50, shuffle=True, num_workers=self.num_workers)
+
+class Noisy(Dataset):
+    def __init__(self, samples):
+        self.samples = samples
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        image, label = self.samples[index]
+        return speckle(image).clamp(0, 1), label
 
 class StopAtFive(Callback):
     def on_train_batch_end(self, trainer, *_):
@@ -210,6 +231,21 @@ def test_any_data_module_of_pairs_trains_and_is_tested(digits):
         assert (Path("runs/pairs/version_0") / written).is_file()
     with Path("runs/pairs/version_0/predictions.csv").open() as file:
         assert [row["index"] for row in csv.DictReader(file)] == [str(number) for number in range(500)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_shuffled_data_loader_resumes_exactly(digits, workers):
+    options = ["--model", "MLP", "--data", "mine.Shuffled", "--data.num_workers", str(workers)]
+    options += ["--model.dropout", "0.2", "--trainer.max_epochs", "2", "--trainer.enable_progress_bar", "false"]
+    assert digits("fit", *options, "--experiment", "whole")[0] == 0
+    assert digits("fit", *options, "--experiment", "cut", "--trainer.callbacks+=mine.StopAtFive")[0] == 143
+    status, _, errors = digits("fit", "--ckpt_path", "runs/cut/version_0/checkpoints/last.ckpt")
+    assert status == 0, errors
+    one, other = (
+        torch.load(f"runs/{name}/version_0/checkpoints/last.ckpt", weights_only=True) for name in ("whole", "cut")
+    )
+    assert one["global_step"] == other["global_step"] == 20
+    assert all(torch.equal(tensor, other["state_dict"][name]) for name, tensor in one["state_dict"].items())
 
 
 def _pairs(count=60, **options):
