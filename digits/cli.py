@@ -19,6 +19,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from digits.classes import TEN_DIGITS, describe_classes
 from digits.cli_errors import strip_marks
 from digits.cli_parser import ConfigFile, DigitsParser, add_help, print_help
 from digits.data import DigitsDataModule
@@ -160,6 +161,9 @@ class DigitsCLI(LightningCLI):
         parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True, required=False)
         parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True, required=False)
         parser.set_defaults({"data": {"class_path": f"{DigitsDataModule.__module__}.{DigitsDataModule.__name__}"}})
+        parser.link_arguments(
+            "data.class_names", "model.init_args.class_names", self._classes_for_model, apply_on="instantiate"
+        )
         parser.groups["trainer"].title = "How to train: Lightning's Trainer"
         parser.groups["model"].title = "What to train: a model of digits, or any LightningModule"
         parser.groups["data"].title = "What to train on: the digits' own data module, or any LightningDataModule"
@@ -277,6 +281,12 @@ class DigitsCLI(LightningCLI):
             _say(f"seed_everything stays {before['seed_everything']}, the seed of the run that is resumed")
         return changed
 
+    def _classes_for_model(self, of_data: tuple[str, ...] | None) -> list[str] | None:
+        """What the model tells apart: the data's classes, or, where these have no labels, the checkpoint's."""
+        if of_data is not None:
+            return list(of_data)
+        return (self.resumed or {}).get("hyper_parameters", {}).get("class_names")
+
     # Trainer
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -345,10 +355,14 @@ class DigitsCLI(LightningCLI):
             except RuntimeError as error:
                 reason = " ".join(str(error).split())
                 raise UserError(f"the weights in {path} do not fit this model ({reason})") from None
+            if self.verb != "fit" and isinstance(self.model, DigitClassifier):  # fit may go on to another alphabet
+                self.model.check_classes(content["hyper_parameters"])
 
     def fit(self) -> None:
         try:
             self._load_weights()
+            if isinstance(self.model, DigitClassifier) and self.model.class_names != TEN_DIGITS:
+                _say(describe_classes(self.model.class_names))
             self.trainer.fit(self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path)
             if self.trainer.global_step == 0:
                 raise UserError(

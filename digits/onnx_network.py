@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from digits.classes import TEN_DIGITS
 from digits.errors import UserError
 
 
@@ -41,9 +42,11 @@ class OnnxNetwork:
             raise UserError(f"{path} is not an ONNX file of digits; give one that `python -m digits export` wrote")
         self.about: dict[str, Any] = json.loads(metadata["digits"])
         """What export knew: class, figures, data, seed, commit, configuration, and the form of input and output."""
+        self.class_names = tuple(self.about.get("class_names", TEN_DIGITS))
+        """What the outputs stand for."""
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """``(N, 10)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in 0…1, ink high.
+        """``(N, classes)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in 0…1, ink high.
 
         Of a file that answers with probabilities these are their logarithms, which have the same softmax.
         """
@@ -53,7 +56,7 @@ class OnnxNetwork:
         return np.log(np.maximum(answers, 1e-30)) if self.about["output"] == "probabilities" else answers
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """``(N, 10)`` float32; each row sums to 1. ``images`` as for ``logits``."""
+        """``(N, classes)`` float32; each row sums to 1. ``images`` as for ``logits``."""
         logits = self.logits(images)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,10 @@ def _stem(name: str) -> str:
     return "standard-input" if name == "-" else Path(name).stem
 
 
+def _for_file(label: str) -> str:
+    return re.sub(r"[^\w.-]", "_", label)
+
+
 def _target(chosen: Path, name: str) -> Path:
     return chosen if chosen.suffix else chosen / f"{_stem(name)}.png"
 
@@ -117,4 +122,4 @@ def _save_crops(page: Page, folder: Path, name: str) -> None:
     for row, line in enumerate(page.lines, start=1):
         for place, reading in enumerate(line, start=1):
             picture = Image.fromarray((reading.crop * 255).round().astype(np.uint8))
-            _save(picture, folder / f"{_stem(name)}-{row:02}-{place:02}-{reading.digit}.png")
+            _save(picture, folder / f"{_stem(name)}-{row:02}-{place:02}-{_for_file(reading.label)}.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from digits.classes import TEN_DIGITS, describe_classes
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
 from digits.paths import expand
@@ -31,6 +32,9 @@ def main(arguments: list[str]) -> None:
         from digits.training import write_json
 
     models = [open_model(path) for path in options.checkpoints]
+    for path, model in zip(options.checkpoints, models, strict=True):
+        if model.class_names != TEN_DIGITS:
+            raise UserError(f"{path} has {describe_classes(model.class_names)}; robustness is measured with ten digits")
     names = [_name(path) for path in options.checkpoints]
     trials = measure_robustness(models, options.data_dir or default_data_dir(), options.images)
     print(robustness_table(names, trials))  # noqa: T201 - this is what was asked for

@@ -30,8 +30,8 @@ class DigitsDataModule(LightningDataModule):
     test set is never split, shuffled or trained on. ``batch_size`` counts the images of all processes together.
 
     Args:
-        source: mnist, qmnist, emnist-digits, fashion, kmnist, uci, csv, folder or memmap, or the class path of a
-            digits.data.Source of your own.
+        source: mnist, qmnist, fashion, kmnist, emnist-digits, -letters, -balanced, -bymerge or -byclass, uci, csv,
+            folder or memmap, or the class path of a digits.data.Source of your own.
         data_dir: Where the files are or go, with ~ and $NAME filled in; $DIGITS_DATA_DIR by default, else data/.
         offline_source: What to train on, with a warning, when a source that is downloaded is neither on disk nor to be
             had. It never stands in for files of your own.
@@ -107,25 +107,40 @@ class DigitsDataModule(LightningDataModule):
         """Whether the offline source stands in for the one that was asked for."""
         return self.digits.source != self.source.name
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the labels count, in order; None where no image has a label."""
+        if self.source.class_names is not None:
+            return self.source.class_names
+        self.prepare_data()
+        return self._load().class_names
+
     def prepare_data(self) -> None:
         try:
             self.source.prepare(self.data_dir)
         except DataNotFoundError as error:
-            if self.offline_source is None:
-                raise
-            self.offline_source.prepare(self.data_dir)
+            self._stand_in(error).prepare(self.data_dir)
             warnings.warn(self._offline_notice(str(error)), stacklevel=2)
 
     def setup(self, stage: str) -> None:
+        self._load()
+        if stage == "fit":
+            self._split()
+
+    def _load(self) -> Digits:
         if self._digits is None:
             try:
                 self._digits = _load(self.source, self.data_dir)
-            except DataNotFoundError:
-                if self.offline_source is None:
-                    raise
-                self._digits = _load(self.offline_source, self.data_dir)
-        if stage == "fit":
-            self._split()
+            except DataNotFoundError as error:
+                self._digits = _load(self._stand_in(error), self.data_dir)
+        return self._digits
+
+    def _stand_in(self, missing: DataNotFoundError) -> Source:
+        """The offline source; raises ``missing`` where there is none that has the same classes."""
+        names = self.source.class_names
+        if self.offline_source is None or names not in (None, self.offline_source.class_names):
+            raise missing
+        return self.offline_source
 
     def _offline_notice(self, reason: str) -> str:
         assert self.offline_source is not None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from digits.classes import TEN_DIGITS
 from digits.errors import UserError
 
 
@@ -17,9 +18,9 @@ from digits.errors import UserError
 class DigitImages:
     """A set of digit images in memory.
 
-    ``images`` is ``(N, 1, 28, 28)`` uint8, ink high and paper 0; ``labels`` is ``(N,)`` int64 in 0…9, or None where
-    nobody says what the images show. ``names`` gives the file of each image where there are files. Raises UserError
-    for anything else.
+    ``images`` is ``(N, 1, 28, 28)`` uint8, ink high and paper 0; ``labels`` is ``(N,)`` int64, each image's place among
+    the class names, or None where nobody says what the images show. ``names`` gives the file of each image where there
+    are files. Raises UserError for anything else.
     """
 
     images: Tensor
@@ -54,13 +55,25 @@ class Digits:
     """What one source holds: a training set, a test set (either may be missing), and what identifies the data.
 
     ``fingerprint`` maps each file to its MD5 sum, so that a result can name exactly what it was computed from; without
-    one, the data module takes the MD5 sum of all images and labels.
+    one, the data module takes the MD5 sum of all images and labels. ``class_names`` are what the labels count, or None
+    where no image has a label.
     """
 
     source: str
     train: DigitImages | None
     test: DigitImages | None
     fingerprint: dict[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] | None = TEN_DIGITS
+
+    def __post_init__(self) -> None:
+        count = len(self.class_names or ())
+        for part in (self.train, self.test):
+            labels = None if part is None else part.labels
+            if labels is not None and len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < count:
+                raise UserError(
+                    f"{self.source} has labels {int(labels.min())} to {int(labels.max())} and {count} class names; "
+                    "a label is the place of a name, from 0"
+                )
 
 
 def digest(*parts: DigitImages | None) -> str:

@@ -23,12 +23,17 @@ def split_training_set(
     Raises UserError for sizes that the data cannot give.
     """
     classes = labels.numpy()
+    if classes.min() == classes.max():
+        raise UserError(f"all {len(classes):,} training images are of one class; a network needs two to tell apart")
     generator = np.random.default_rng(seed)
     if num_folds is not None:
         if not 0 <= fold < num_folds:
             raise UserError(f"data.fold is {fold}; with data.num_folds {num_folds} it lies in 0…{num_folds - 1}")
         folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
-        _, validation = list(folds.split(classes, classes))[fold]
+        try:
+            _, validation = list(folds.split(classes, classes))[fold]
+        except ValueError as error:
+            raise UserError(f"the training images cannot be shared out to {num_folds} folds ({error})") from None
     else:
         size = min(validation_size, int(len(classes) * _LARGEST_VALIDATION_FRACTION))
         validation = _stratified_sample(classes, size, generator)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -10,10 +12,13 @@ from scipy.stats import binomtest
 from sklearn.metrics import classification_report
 from torch import Tensor
 
+from digits.classes import noun
 from digits.evaluation.style import BLUE, GREEN, GREY, ORANGE, styled
 from digits.models import Predictions
 
 _BINS = 15
+_MOST_ROWS = 100
+"""So many classes are listed in a picture at most."""
 
 
 def confidence_interval(right: int, count: int) -> tuple[float, float]:
@@ -24,24 +29,41 @@ def confidence_interval(right: int, count: int) -> tuple[float, float]:
 
 @styled
 def per_digit_accuracy_figure(predictions: Predictions) -> Figure:
-    """Draw each digit's accuracy with its 95 % interval, and that of all."""
+    """Draw each class's accuracy with its 95 % interval, and that of all; of many classes the least accurate."""
     matrix = predictions.confusion_matrix
     counts, right = matrix.sum(dim=1).tolist(), matrix.diagonal().tolist()
-    figure = Figure(figsize=(7.0, 4.2))
+    what = noun(predictions.class_names)
+    shown = _worst([hits / count if count else 1.0 for hits, count in zip(right, counts, strict=True)])
+    figure = Figure(figsize=(7.0, max(4.2, 0.24 * len(shown) + 1.8)))
     axes = figure.add_subplot()
-    for digit, (hits, count) in enumerate(zip(right, counts, strict=True)):
+    for row, place in enumerate(shown):
+        hits, count = right[place], counts[place]
         if count:
             low, high = confidence_interval(hits, count)
-            axes.plot([100 * low, 100 * high], [digit, digit], color=BLUE, marker="|", linewidth=2)
-            axes.plot([100 * hits / count], [digit], color=BLUE, marker="o", markersize=7)
-            _write_beside(axes, digit, f"{100 * hits / count:.2f} %  ({count - hits} wrong of {count:,})")
+            axes.plot([100 * low, 100 * high], [row, row], color=BLUE, marker="|", linewidth=2)
+            axes.plot([100 * hits / count], [row], color=BLUE, marker="o", markersize=7)
+            _write_beside(axes, row, f"{100 * hits / count:.2f} %  ({count - hits} wrong of {count:,})")
     overall = 100 * sum(right) / sum(counts)
-    axes.axvline(overall, color=GREY, linestyle="--", marker="", label=f"all digits: {overall:.2f} %")
-    axes.set(yticks=range(10), ylabel="true digit", xlabel="images read (%), with 95 % intervals")
-    axes.set_title("Accuracy of each digit")
+    axes.axvline(overall, color=GREY, linestyle="--", marker="", label=f"all {_plural(what)}: {overall:.2f} %")
+    axes.set_yticks(range(len(shown)), [predictions.class_names[place] for place in shown], parse_math=False)
+    axes.set(ylim=(-0.6, len(shown) - 0.4), ylabel=f"true {what}", xlabel="images read (%), with 95 % intervals")
+    is_all = len(shown) == len(counts)
+    axes.set_title(
+        f"Accuracy of each {what}" if is_all else f"The {len(shown)} least accurate of {len(counts):,} classes"
+    )
     axes.invert_yaxis()
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14 * 4.2 / figure.get_figheight()))
     return figure
+
+
+def _worst(scores: Sequence[float]) -> list[int]:
+    """The places that are drawn of so many classes: all, or the lowest, in order."""
+    lowest = sorted(range(len(scores)), key=lambda place: scores[place])[:_MOST_ROWS]
+    return sorted(lowest)
+
+
+def _plural(what: str) -> str:
+    return {"class": "classes"}.get(what, f"{what}s")
 
 
 @styled
@@ -113,27 +135,35 @@ def _draw_reliability(reliability: Axes, histogram: Axes, confidences: Tensor, r
 
 
 def classification_rows(predictions: Predictions) -> list[dict[str, str | float | int]]:
-    """scikit-learn's classification report, a row for each digit and each average."""
+    """scikit-learn's classification report, a row for each class and each average."""
+    classes = range(predictions.num_classes)
     answers = predictions.logits.argmax(dim=1)
     report = classification_report(
-        predictions.labels.numpy(), answers.numpy(), labels=range(10), output_dict=True, zero_division=0
+        predictions.labels.numpy(), answers.numpy(), labels=classes, output_dict=True, zero_division=0
     )
-    rows = []
-    for name, figures in report.items():
-        if name == "accuracy":
+    rows: list[dict[str, str | float | int]] = []
+    for key, figures in report.items():
+        name = predictions.class_names[int(key)] if key.isdecimal() else key
+        if key == "accuracy":
             figures = {"precision": figures, "recall": figures, "f1-score": figures, "support": len(answers)}
-        row = {"digit": name, "precision": figures["precision"], "recall": figures["recall"]}
+        row = {noun(predictions.class_names): name, "precision": figures["precision"], "recall": figures["recall"]}
         rows.append(row | {"f1": figures["f1-score"], "support": int(figures["support"])})
     return rows
 
 
 @styled
 def classification_report_figure(rows: list[dict[str, str | float | int]]) -> Figure:
-    """Draw the table of ``classification_rows``."""
+    """Draw the table of ``classification_rows``; of many classes those of the lowest F1, and the averages."""
+    (what, *_), averages = rows[0], 3
+    shown = _worst([float(row["f1"]) for row in rows[:-averages]])
+    title = f"Precision, recall and F1 of each {what}"
+    if len(shown) < len(rows) - averages:
+        title = f"The {len(shown)} of {len(rows) - averages:,} classes with the lowest F1"
+    rows = [*(rows[place] for place in shown), *rows[-averages:]]
     figure = Figure(figsize=(6.0, 0.27 * len(rows) + 0.8))
     axes = figure.add_subplot()
     axes.axis("off")
-    axes.set_title("Precision, recall and F1 of each digit")
+    axes.set_title(title)
     text = [
         [f"{v:.4f}" if isinstance(v, float) else f"{v:,}" if isinstance(v, int) else v for v in r.values()]
         for r in rows

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
+from digits.classes import noun
 from digits.evaluation.style import styled
 from digits.models import DigitClassifier
 
@@ -51,18 +54,24 @@ def map_features(features: Tensor) -> np.ndarray:
 
 
 @styled
-def embedding_figure(places: np.ndarray, labels: Tensor) -> Figure:
-    """Draw each image of the map as its true digit."""
+def embedding_figure(places: np.ndarray, labels: Tensor, class_names: Sequence[str]) -> Figure:
+    """Draw each image of the map as its true class: its character, or a dot, with the name where most of them lie."""
     figure = Figure(figsize=(8.0, 7.2))
     axes = figure.add_subplot()
-    for digit in range(10):
-        x, y = places[labels.numpy() == digit].T
-        axes.scatter(x, y, s=22, marker=f"${digit}$", color=_COLOURS[digit], linewidths=0.2)
+    for number in labels.unique().tolist():
+        name, points = class_names[number], places[labels.numpy() == number]
+        is_character = len(name) == 1 and name.isascii() and name.isalnum()
+        marker = f"${name}$" if is_character else "."
+        axes.scatter(points[:, 0], points[:, 1], s=22, marker=marker, color=colour_of(number), linewidths=0.2)
+        if not is_character:
+            axes.annotate(name, np.median(points, axis=0), ha="center", va="center", parse_math=False, fontsize=8)
     axes.set(xticks=[], yticks=[], xlabel="t-SNE, first axis (no unit)", ylabel="t-SNE, second axis (no unit)")
-    axes.set_title(f"{len(places):,} images as the network sees them: alike is near; each mark is the true digit")
+    axes.set_title(
+        f"{len(places):,} images as the network sees them: alike is near; each mark is the true {noun(class_names)}"
+    )
     return figure
 
 
-def colour_of(digit: int) -> str:
-    """The colour of a digit on the map."""
-    return _COLOURS[digit]
+def colour_of(label: int) -> str:
+    """The colour of a class on the map; those of more than ten come round again."""
+    return _COLOURS[label % len(_COLOURS)]

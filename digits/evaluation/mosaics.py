@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from digits.classes import TEN_DIGITS, noun
 from digits.evaluation.style import BLUE, ORANGE, styled
 from digits.models import Predictions
 
@@ -38,19 +39,28 @@ def mosaic_figure(
         top, left = place // columns * height + above, place % columns * width + 5
         mosaic[top : top + _SIDE, left : left + _SIDE] = picture
         colour = colours[place] if colours else "black"
-        axes.text(left + _SIDE / 2, top - 2, caption, ha="center", va="bottom", fontsize=9, color=colour)
+        axes.text(
+            left + _SIDE / 2, top - 2, caption, ha="center", va="bottom", fontsize=9, color=colour, parse_math=False
+        )
     axes.imshow(mosaic, cmap="gray", vmin=0, vmax=255)
     axes.axis("off")
     axes.set_title(title)
     return figure
 
 
-def sample_digits_figure(images: Tensor, labels: Tensor, rows: int = 6) -> Figure:
-    """Draw the first ``rows`` images of each class, a column for each digit."""
-    by_class = [(labels == digit).nonzero().flatten()[:rows] for digit in range(10)]
-    shown = [number for row in zip(*(column.tolist() for column in by_class), strict=False) for number in row]
-    title = f"What it learned from: the first of {len(labels):,} training images of each digit, 0 to 9"
-    return mosaic_figure(images[shown], [""] * len(shown), title, columns=10)
+def sample_digits_figure(
+    images: Tensor, labels: Tensor, rows: int = 6, class_names: Sequence[str] = TEN_DIGITS
+) -> Figure:
+    """Draw the first ``rows`` images of each class, a column for each digit; of other alphabets three, and the name."""
+    title = f"What it learned from: the first of {len(labels):,} training images of each {noun(class_names)}"
+    is_digits = tuple(class_names) == TEN_DIGITS
+    by_class = [(labels == place).nonzero().flatten()[: rows if is_digits else 3] for place in range(len(class_names))]
+    if is_digits:
+        shown = [number for row in zip(*(column.tolist() for column in by_class), strict=False) for number in row]
+        return mosaic_figure(images[shown], [""] * len(shown), title, columns=10)
+    shown = torch.cat(by_class)[:_MOST].tolist()
+    captions = [class_names[int(labels[number])] for number in shown]
+    return mosaic_figure(images[shown], captions, title, columns=18)
 
 
 def sample_predictions_figure(images: Tensor, predictions: Predictions, count: int = 30) -> Figure:
@@ -58,7 +68,8 @@ def sample_predictions_figure(images: Tensor, predictions: Predictions, count: i
     generator = torch.Generator().manual_seed(0)
     shown = torch.randperm(len(predictions.labels), generator=generator)[:count]
     confidences, answers = predictions.probabilities.max(dim=1)
-    captions = [f"{predictions.labels[n]}→{answers[n]}  {100 * confidences[n]:.1f} %" for n in shown]
+    truths, taken_for = predictions.names_of(predictions.labels), predictions.names_of(answers)
+    captions = [f"{truths[n]}→{taken_for[n]}  {100 * confidences[n]:.1f} %" for n in shown]
     colours = [BLUE if predictions.labels[n] == answers[n] else ORANGE for n in shown]
     title = "Images taken at random: truth→answer, confidence; mistakes in orange"
     return mosaic_figure(images[predictions.indices[shown]], captions, title, columns=10, colours=colours)
@@ -70,20 +81,24 @@ def misclassified_figure(images: Tensor, predictions: Predictions) -> Figure:
     wrong = (answers != predictions.labels).nonzero().flatten()
     wrong = wrong[first[wrong].argsort(descending=True)]
     shown = wrong[:_MOST]
+    truths, taken_for, or_else = map(predictions.names_of, (predictions.labels, answers, others))
     captions = [
-        f"{predictions.labels[n]}→{answers[n]}  {100 * first[n]:.0f} %\nor {others[n]}  {100 * second[n]:.0f} %"
-        for n in shown
+        f"{truths[n]}→{taken_for[n]}  {100 * first[n]:.0f} %\nor {or_else[n]}  {100 * second[n]:.0f} %" for n in shown
     ]
     how_many = "All" if len(shown) == len(wrong) else f"The first {_MOST} of"
     title = f"{how_many} {len(wrong):,} mistakes, the most confident first: truth→answer, confidence, second answer"
     return mosaic_figure(images[predictions.indices[shown]], captions, title, columns=10)
 
 
-def differences_figure(images: Tensor, labels: Tensor, answers: list[Tensor], names: list[str]) -> Figure:
+def differences_figure(
+    images: Tensor, labels: Tensor, answers: list[Tensor], names: list[str], class_names: Sequence[str] = TEN_DIGITS
+) -> Figure:
     """Draw the images that several models read differently: the truth, and what each of them answers, in order."""
     differ = (torch.stack(answers) != answers[0]).any(dim=0).nonzero().flatten()
     shown = differ[:_MOST]
-    captions = [f"{labels[n]}→{' '.join(str(int(answer[n])) for answer in answers)}" for n in shown]
+    captions = [
+        f"{class_names[int(labels[n])]}→{' '.join(class_names[int(answer[n])] for answer in answers)}" for n in shown
+    ]
     how_many = "All" if len(shown) == len(differ) else f"The first {_MOST} of"
     title = f"{how_many} {len(differ):,} images read differently: truth→answers of {', '.join(names)}"
     return mosaic_figure(images[shown], captions, title, columns=10)

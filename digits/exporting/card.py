@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from digits.classes import TEN_DIGITS, describe_classes
 from digits.exporting.subject import Answering
 
 ONNX_CODE = """\
@@ -51,6 +53,12 @@ _CODE = {"onnx": ONNX_CODE, "torch": PROGRAM_CODE, "safetensors": WEIGHTS_CODE}
 _NEEDS = {"onnx": "onnxruntime and NumPy", "torch": "torch", "safetensors": "torch and safetensors"}
 
 
+_WRITERS = (
+    "- The writers of its training images were few and of one country; other people's sevens, ones and nines may"
+    " look different.",
+)
+
+
 def write_card(file: Path, kind: str, answering: Answering, about: dict[str, Any], checks: list[str]) -> Path:
     """Write the card of ``file`` beside it, in Markdown; ``checks`` are lines about what was measured just now."""
     form = answering.form
@@ -58,19 +66,25 @@ def write_card(file: Path, kind: str, answering: Answering, about: dict[str, Any
     names["range"] = "0 to 255" if answering.takes_bytes else "0 to 1"
     figures = [f"- {name.removeprefix('test/').replace('_', ' ')}: {value}" for name, value in about["figures"].items()]
     history = {"made by": about["command"], "seed": about["seed"], "commit": about["commit"]}
+    class_names = answering.model.class_names
+    is_of_digits = class_names == TEN_DIGITS
+    one = "digit" if is_of_digits else "character"
     lines = [
         f"# {file.name}",
         "",
-        f"Reads one handwritten digit, 0 to 9, from a picture of 28×28 pixels. {about['class_path'].rpartition('.')[2]}"
+        ("Reads one handwritten digit, 0 to 9," if is_of_digits else f"Tells {describe_classes(class_names)} apart")
+        + f" from a picture of 28×28 pixels. {about['class_path'].rpartition('.')[2]}"
         f", {sum(parameter.numel() for parameter in answering.model.parameters()):,} parameters.",
         "",
         "## How to call it",
         "",
-        f"Needs {_NEEDS[kind]}. Input `images`: {form['input_meaning']}. Output: {form['output']} (batch, 10).",
+        f"Needs {_NEEDS[kind]}. Input `images`: {form['input_meaning']}. Output: {form['output']} "
+        f"(batch, {len(class_names)}).",
         "",
         "```python",
         _CODE[kind].format(**names).rstrip(),
         "```",
+        *_classes(class_names),
         "",
         "## How good it is",
         "",
@@ -84,11 +98,10 @@ def write_card(file: Path, kind: str, answering: Answering, about: dict[str, Any
         "",
         "## Limits",
         "",
-        "- It expects a single digit, scaled into 20×20 pixels and placed by its centre of mass, as MNIST's are;"
+        f"- It expects a single {one}, scaled into 20×20 pixels and placed by its centre of mass, as MNIST's are;"
         " `digits.recognition` does that for photos.",
-        "- Whatever is shown, it answers with a digit. Low confidence is a sign of something else, not a proof.",
-        "- The writers of its training images were few and of one country; other people's sevens, ones and nines may"
-        " look different.",
+        f"- Whatever is shown, it answers with a {one}. Low confidence is a sign of something else, not a proof.",
+        *(_WRITERS if is_of_digits else ()),
         "",
         "## Where it comes from",
         "",
@@ -99,3 +112,15 @@ def write_card(file: Path, kind: str, answering: Answering, about: dict[str, Any
     path = file.with_name(f"{file.name}.md")
     path.write_text("\n".join(lines))
     return path
+
+
+def _classes(class_names: tuple[str, ...]) -> list[str]:
+    """What the places of the output stand for, where they are not the digits themselves."""
+    if class_names == TEN_DIGITS:
+        return []
+    return [
+        "",
+        "The places of the output stand for, in order:",
+        "",
+        f"    {json.dumps(class_names, ensure_ascii=False)}",
+    ]

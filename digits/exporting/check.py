@@ -12,7 +12,7 @@ from torch import Tensor
 from digits.exporting.subject import Answering
 
 Run = Callable[[Tensor], Tensor]
-"""What a file answers: images in its own form to ``(N, 10)``."""
+"""What a file answers: images in its own form to ``(N, classes)``."""
 _BATCH = 250
 
 

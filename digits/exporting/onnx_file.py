@@ -14,6 +14,7 @@ import onnx
 import onnxscript  # noqa: F401 - torch.onnx asks for it, when it is too late to say so
 import torch
 
+from digits.classes import describe_classes
 from digits.exporting.folding import fold_normalization
 from digits.exporting.subject import Answering
 
@@ -44,7 +45,7 @@ def describe(path: Path, answering: Answering, about: dict[str, Any]) -> None:
     form = answering.form
     accuracy = about["figures"].get("test/accuracy")
     lines = {
-        "labels": form["labels"],
+        "labels": _in_one_line(form["class_names"]),
         "input": form["input_meaning"],
         "output": form["output"],
         "accuracy": "not known" if accuracy is None else f"{100 * accuracy:.2f} % of the test images",
@@ -54,8 +55,13 @@ def describe(path: Path, answering: Answering, about: dict[str, Any]) -> None:
     }
     del content.metadata_props[:]
     onnx.helper.set_model_props(content, lines)
-    content.doc_string = "Reads handwritten digits: see the metadata."
+    content.doc_string = f"Tells {describe_classes(form['class_names'])} apart: see the metadata."
     onnx.save(content, path)
+
+
+def _in_one_line(names: list[str]) -> str:
+    """Names between spaces; as JSON where one of them holds a space itself."""
+    return json.dumps(names, ensure_ascii=False) if any(" " in name for name in names) else " ".join(names)
 
 
 @contextmanager

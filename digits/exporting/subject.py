@@ -90,7 +90,7 @@ class Answering(nn.Module):
         return logits.softmax(dim=1) if self.softmax else logits
 
     @property
-    def form(self) -> dict[str, str]:
+    def form(self) -> dict[str, Any]:
         """How input and output are to be read, for people and programs."""
         return {
             "input": "uint8" if self.takes_bytes else "float32",
@@ -98,7 +98,7 @@ class Answering(nn.Module):
             + ("0 to 255" if self.takes_bytes else "0 to 1")
             + ": ink is high, paper is 0; centred as MNIST's are",
             "output": "probabilities" if self.softmax else "logits",
-            "labels": "0 1 2 3 4 5 6 7 8 9",
+            "class_names": list(self.model.class_names),
         }
 
     def prepare(self, images: Tensor) -> Tensor:

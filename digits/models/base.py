@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
@@ -16,11 +17,11 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from digits.classes import TEN_DIGITS, describe_classes
 from digits.data import Batch, as_batch
 from digits.errors import UserError
 from digits.models.layers import Standardize, log_mean_probability
 from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
-from digits.models.schedules import usual_interval
 
 
 @dataclass
@@ -28,14 +29,13 @@ class SchedulerConfig:
     """When the learning-rate scheduler acts.
 
     Attributes:
-        interval: After each optimizer step or each epoch; null for what suits the schedule: steps for those that are
-            laid out over steps (OneCycle, CyclicLR), epochs for others.
+        interval: After each optimizer step or each epoch.
         frequency: Every so many of these.
         monitor: The figure that torch's ReduceLROnPlateau watches; Lightning's has an argument for it.
 
     """
 
-    interval: Literal["step", "epoch"] | None = None
+    interval: Literal["step", "epoch"] = "epoch"
     frequency: int = 1
     monitor: str = "val/loss"
 
@@ -45,9 +45,10 @@ Pair = tuple[Tensor, Tensor]
 
 
 class DigitClassifier(LightningModule):
-    """Base of all models: images ``(B, 1, 28, 28)`` float32 in ``[0, 1]``, ink high, to logits ``(B, 10)``.
+    """Base of all models: images ``(B, 1, 28, 28)`` float32 in ``[0, 1]``, ink high, to logits ``(B, classes)``.
 
-    A subclass builds ``self.network``, which receives standardized images, and is done.
+    A subclass builds ``self.network``, which receives standardized images and ends with ``self.num_classes`` outputs,
+    and is done.
 
     Args:
         optimizer: Makes the optimizer from the parameters; in YAML a class path and its arguments.
@@ -58,10 +59,12 @@ class DigitClassifier(LightningModule):
         stretch_contrast: Stretch each image's range of grey to 0…1 before anything else, so that faint ink is read too.
         test_time_shift: Answer with the mean of the probabilities for the image and for its copies shifted by so many
             pixels to each of the four sides; 0 for the image alone, which takes a fifth of the time.
+        class_names: What the outputs stand for; null for the ten digits. ``fit`` takes them from the data.
 
     """
 
     network: nn.Module
+    class_names: tuple[str, ...]
     temperature: Tensor
     is_trained = False
     """Whether a new object of this class can answer without a checkpoint's weights."""
@@ -74,6 +77,7 @@ class DigitClassifier(LightningModule):
         label_smoothing: float = 0.0,
         stretch_contrast: bool = False,
         test_time_shift: int = 0,
+        class_names: list[str] | None = None,
     ) -> None:
         super().__init__()
         # What rebuilds the network. The rest would put classes into the checkpoint, which could not be loaded safely.
@@ -83,6 +87,8 @@ class DigitClassifier(LightningModule):
         self.lr_scheduler_config = lr_scheduler_config
         self.label_smoothing = label_smoothing
         self.test_time_shift = test_time_shift
+        self._chose_classes = class_names is not None
+        self._name_classes(class_names or TEN_DIGITS)
         self.standardize = Standardize(stretch_contrast)
         # By which the logits are divided when answering; ``fit`` ends with finding it.
         self.register_buffer("temperature", torch.tensor(1.0))
@@ -94,6 +100,37 @@ class DigitClassifier(LightningModule):
         self.latest_loss: float | None = None
         """The loss of the latest step that was logged."""
 
+    @property
+    def num_classes(self) -> int:
+        """How many outputs the network has."""
+        return len(self.class_names)
+
+    def setup(self, stage: str) -> None:
+        names = getattr(self.trainer.datamodule, "class_names", None)
+        if names is None or tuple(names) == self.class_names:
+            return
+        if len(names) == self.num_classes and not self._chose_classes:
+            self._name_classes(names)
+            return
+        raise UserError(
+            f"{type(self).__name__} tells {describe_classes(self.class_names)} apart and the data have "
+            f"{describe_classes(names)}; give it data with its classes, or a network that is made for these "
+            "(class_names=data.class_names)"
+        )
+
+    def _name_classes(self, names: Sequence[str]) -> None:
+        self.class_names = tuple(names)
+        self.hparams["class_names"] = list(names)
+
+    def check_classes(self, hyper_parameters: dict[str, Any]) -> None:
+        """Raise UserError where a checkpoint with these ``hyper_parameters`` names other classes than this model."""
+        known = hyper_parameters.get("class_names")
+        if known is not None and tuple(known) != self.class_names:
+            raise UserError(
+                f"the checkpoint tells {describe_classes(known)} apart and the data have "
+                f"{describe_classes(self.class_names)}; give it data with its classes, or train anew"
+            )
+
     def forward(self, images: Tensor) -> Tensor:
         if self.training:
             return self.compute_logits(images)
@@ -102,11 +139,11 @@ class DigitClassifier(LightningModule):
 
     @torch.inference_mode()
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """``(N, 10)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]``: for those who know no torch."""
+        """``(N, classes)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]``; for users without torch."""
         return self.eval()(torch.from_numpy(images).to(self.device)).softmax(dim=1).numpy(force=True)
 
     def compute_logits(self, images: Tensor) -> Tensor:
-        """Logits ``(B, 10)`` of the images as they are, before the temperature."""
+        """Logits ``(B, classes)`` of the images as they are, before the temperature."""
         return self.network(self.standardize(images))
 
     def _compute_mean_logits(self, images: Tensor) -> Tensor:
@@ -122,6 +159,7 @@ class DigitClassifier(LightningModule):
     def training_step(self, batch: Batch | Pair, batch_idx: int) -> Tensor:
         batch = as_batch(batch, is_first=batch_idx == 0)
         logits = self(batch.images)
+        self._check_width(logits)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
         self.training_progress.add(loss, logits, batch.labels)
         if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
@@ -155,8 +193,16 @@ class DigitClassifier(LightningModule):
         # `recognize`, and the same on machines whose default precisions differ.
         with torch.autocast(self.device.type, enabled=False):
             logits = self(batch.images)
+        self._check_width(logits)
         self.store.add(batch.indices, logits, batch.labels)
         return logits
+
+    def _check_width(self, logits: Tensor) -> None:
+        if logits.shape[1] != self.num_classes:
+            raise UserError(
+                f"the network of {type(self).__name__} has {logits.shape[1]} outputs for "
+                f"{describe_classes(self.class_names)}; end it with self.num_classes outputs"
+            )
 
     def validation_step(self, batch: Batch | Pair, batch_idx: int) -> None:
         self._evaluate(batch)
@@ -177,7 +223,7 @@ class DigitClassifier(LightningModule):
         self._collect()
 
     def _collect(self) -> Predictions:
-        self.predictions = self.store.gather()
+        self.predictions = self.store.gather(self.class_names)
         return self.predictions
 
     def _conclude(self, split: str, prog_bar: tuple[str, ...] = ()) -> None:
@@ -186,15 +232,11 @@ class DigitClassifier(LightningModule):
             self.log(f"{split}/{name}", value, prog_bar=name in prog_bar)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        try:
-            optimizer = self.optimizer(self.parameters())
-            if self.lr_scheduler is None:
-                return optimizer
-            scheduler = self.lr_scheduler(optimizer, **self._schedule_length())
-        except ValueError as error:  # torch refuses an argument
-            raise UserError(f"model.optimizer or model.lr_scheduler: {error}") from None
+        optimizer = self.optimizer(self.parameters())
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = self.lr_scheduler(optimizer, **self._schedule_length())
         config = {"scheduler": scheduler, **asdict(self.lr_scheduler_config)}
-        config["interval"] = config["interval"] or usual_interval(scheduler)
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": config}
@@ -212,7 +254,7 @@ class DigitClassifier(LightningModule):
             return {}
         config = self.lr_scheduler_config
         steps, epochs = self._run_length()
-        return {"total_steps": max((epochs if config.interval == "epoch" else steps) // config.frequency, 1)}
+        return {"total_steps": max((steps if config.interval == "step" else epochs) // config.frequency, 1)}
 
     def _run_length(self) -> tuple[int, int]:
         """How many optimizer steps this run takes, and how many epochs it begins.
@@ -241,6 +283,7 @@ class DigitClassifier(LightningModule):
         checkpoint["training_progress"] = self.training_progress.totals()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.check_classes(checkpoint.get("hyper_parameters", {}))
         if "training_progress" in checkpoint and self._trainer is not None:
             rank, world_size = self.trainer.global_rank, self.trainer.world_size
             self.training_progress.continue_from(checkpoint["training_progress"], rank, world_size)

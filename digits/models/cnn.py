@@ -62,7 +62,9 @@ class CNN(DigitClassifier):
                 layers += [*normalization_2d(normalization, channels), nn.ReLU()]
                 inputs = channels
         features = inputs * side * side
-        self.network = nn.Sequential(*layers, nn.Flatten(), *dense_stack(features, hidden, normalization, dropout))
+        self.network = nn.Sequential(
+            *layers, nn.Flatten(), *dense_stack(features, hidden, self.num_classes, normalization, dropout)
+        )
         self.crop = crop
         self.network.to(memory_format=torch.channels_last)
 

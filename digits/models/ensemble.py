@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from digits.classes import describe_classes
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
 from digits.models.checkpoints import build_network, describe_network, load_model
@@ -16,6 +17,8 @@ from digits.models.layers import log_mean_probability
 
 class Ensemble(DigitClassifier):
     """Answers with the mean of its members' probabilities; the logits are its logarithm.
+
+    The classes are those of the members, which must agree.
 
     Args:
         checkpoints: Files with the members, which may be of different families.
@@ -40,9 +43,23 @@ class Ensemble(DigitClassifier):
             networks = [build_network(**member) for member in members]
         if not networks:
             raise UserError("an Ensemble needs members: give model.checkpoints a list of files")
+        class_names = networks[0].class_names
+        for number, network in enumerate(networks):
+            if network.class_names != class_names:
+                raise UserError(
+                    f"the members must tell the same classes apart: {_name(checkpoints, 0)} has "
+                    f"{describe_classes(class_names)}, {_name(checkpoints, number)} "
+                    f"{describe_classes(network.class_names)}"
+                )
+        self._name_classes(class_names)
+        self._chose_classes = networks[0]._chose_classes
         # With these the ensemble's own checkpoint needs no other file.
         self.hparams.update(checkpoints=[], members=[describe_network(network) for network in networks])
         self.network = nn.ModuleList(networks)
 
     def compute_logits(self, images: Tensor) -> Tensor:
         return log_mean_probability(torch.stack([member(images) for member in self.network]))
+
+
+def _name(checkpoints: list[str], number: int) -> str:
+    return checkpoints[number] if checkpoints else f"member {number}"

@@ -40,7 +40,7 @@ class Standardize(nn.Module):
 
 
 def log_mean_probability(logits: Tensor) -> Tensor:
-    """The logarithm of the mean over several answers' probabilities: ``(M, B, 10)`` logits to ``(B, 10)``."""
+    """The logarithm of the mean of several answers' probabilities: ``(M, B, classes)`` to ``(B, classes)`` logits."""
     return logits.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(logits))
 
 
@@ -64,8 +64,10 @@ def normalization_2d(kind: Normalization, channels: int) -> list[nn.Module]:
     return layers[kind]
 
 
-def dense_stack(inputs: int, hidden: list[int], normalization: Normalization, dropout: float) -> list[nn.Module]:
-    """Linear, normalization, ReLU and dropout for each width in ``hidden``, then the linear layer to ten logits."""
+def dense_stack(
+    inputs: int, hidden: list[int], outputs: int, normalization: Normalization, dropout: float
+) -> list[nn.Module]:
+    """Linear, normalization, ReLU and dropout for each width in ``hidden``, then the linear layer to the logits."""
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width, bias=normalization == "none")]
@@ -73,4 +75,4 @@ def dense_stack(inputs: int, hidden: list[int], normalization: Normalization, dr
         if dropout:
             layers.append(nn.Dropout(dropout))
         inputs = width
-    return [*layers, nn.Linear(inputs, 10)]
+    return [*layers, nn.Linear(inputs, outputs)]

@@ -21,7 +21,8 @@ from torchmetrics.functional.classification import (
 )
 from torchmetrics.utilities.distributed import gather_all_tensors
 
-NUM_CLASSES = 10
+from digits.classes import TEN_DIGITS
+
 _STEPS_AT_ONCE = 64
 
 
@@ -29,23 +30,32 @@ _STEPS_AT_ONCE = 64
 class Predictions:
     """The outcome of an evaluation on the CPU, ordered by index.
 
-    ``indices`` ``(N,)`` int64 are rows of the evaluated set, ``logits`` is ``(N, 10)`` float32, ``labels`` ``(N,)``
-    int64 is the truth, -1 where it is unknown.
+    ``indices`` ``(N,)`` int64 are rows of the evaluated set, ``logits`` is ``(N, classes)`` float32, ``labels``
+    ``(N,)`` int64 is the truth, -1 where it is unknown. ``class_names`` say what the columns stand for.
     """
 
     indices: Tensor
     logits: Tensor
     labels: Tensor
+    class_names: tuple[str, ...] = TEN_DIGITS
+
+    @property
+    def num_classes(self) -> int:
+        return self.logits.shape[1]
 
     @property
     def probabilities(self) -> Tensor:
-        """``(N, 10)`` float32; each row sums to 1."""
+        """``(N, classes)`` float32; each row sums to 1."""
         return self.logits.softmax(dim=1)
 
     @property
     def confusion_matrix(self) -> Tensor:
-        """``(10, 10)`` int64; row: truth, column: prediction."""
-        return multiclass_confusion_matrix(self.logits, self.labels, NUM_CLASSES)
+        """``(classes, classes)`` int64; row: truth, column: prediction."""
+        return multiclass_confusion_matrix(self.logits, self.labels, self.num_classes)
+
+    def names_of(self, labels: Tensor) -> list[str]:
+        """The names of the classes ``labels`` ``(N,)``."""
+        return [self.class_names[label] for label in labels.tolist()]
 
     def scaled(self, temperature: float) -> Predictions:
         """The same answers with the logits divided by ``temperature``."""
@@ -72,13 +82,13 @@ class Predictions:
         """
         logits, labels = self.logits.double(), self.labels
         figures = {
-            "accuracy": multiclass_accuracy(logits, labels, NUM_CLASSES, average="micro"),
+            "accuracy": multiclass_accuracy(logits, labels, self.num_classes, average="micro"),
             "loss": F.cross_entropy(logits, labels),
-            "f1": multiclass_f1_score(logits, labels, NUM_CLASSES, average="macro"),
-            "ece": multiclass_calibration_error(logits.softmax(dim=1), labels, NUM_CLASSES, n_bins=15),
+            "f1": multiclass_f1_score(logits, labels, self.num_classes, average="macro"),
+            "ece": multiclass_calibration_error(logits.softmax(dim=1), labels, self.num_classes, n_bins=15),
         }
-        by_class = multiclass_accuracy(logits, labels, NUM_CLASSES, average=None)
-        figures |= {f"accuracy_of_{digit}": accuracy for digit, accuracy in enumerate(by_class)}
+        by_class = multiclass_accuracy(logits, labels, self.num_classes, average=None)
+        figures |= {f"accuracy_of_{name}": part for name, part in zip(self.class_names, by_class, strict=True)}
         # torchmetrics divides in float32, which is good for seven digits: 0.9927 rather than 0.9926999807357788.
         return {name: round(float(figure), 7) for name, figure in figures.items()} | {
             "coverage_at_0.999": self.coverage(0.999),
@@ -98,16 +108,17 @@ class PredictionStore:
         return sum(len(indices) for indices, _, _ in self._batches)
 
     def add(self, indices: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Keep a batch: ``(B,)``, ``(B, 10)`` and ``(B,)``; nothing is computed or copied to the host yet."""
+        """Keep a batch: ``(B,)``, ``(B, classes)`` and ``(B,)``; nothing is computed or copied to the host yet."""
         self._batches.append((indices, logits.float(), labels))
 
-    def gather(self) -> Predictions:
+    def gather(self, class_names: tuple[str, ...] = TEN_DIGITS) -> Predictions:
         """All predictions of all processes, and start afresh; every process must call it."""
         columns = [torch.cat(column) for column in zip(*self._batches, strict=True)]
         self._batches = []
         parts = [torch.cat(_of_all_processes(column)) for column in columns]
         order = parts[0].cpu().argsort()
-        return Predictions(*(part.cpu()[order] for part in parts))
+        indices, logits, labels = (part.cpu()[order] for part in parts)
+        return Predictions(indices, logits, labels, class_names)
 
 
 class TrainingProgress(Metric):
@@ -130,7 +141,7 @@ class TrainingProgress(Metric):
         self._uncounted: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Take down a step: its mean loss ``()``, ``(B, 10)`` and ``(B,)``."""
+        """Take down a step: its mean loss ``()``, ``(B, classes)`` and ``(B,)``."""
         self._uncounted.append((loss.detach(), logits.detach(), labels))
         if len(self._uncounted) == _STEPS_AT_ONCE:
             self.count_all()

@@ -28,4 +28,6 @@ class MLP(DigitClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.network = nn.Sequential(nn.Flatten(), *dense_stack(28 * 28, hidden, normalization, dropout))
+        self.network = nn.Sequential(
+            nn.Flatten(), *dense_stack(28 * 28, hidden, self.num_classes, normalization, dropout)
+        )

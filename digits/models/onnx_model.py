@@ -27,6 +27,8 @@ class OnnxModel(DigitClassifier):
         super().__init__(**kwargs)
         self.network = nn.Identity()
         self.file = OnnxNetwork(Path(path))
+        self._name_classes(self.file.class_names)
+        self._chose_classes = "class_names" in self.file.about
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.from_numpy(self.file.logits(images.numpy(force=True))).to(images.device)

@@ -19,7 +19,7 @@ def annotate(grey: np.ndarray, page: Page) -> Image.Image:
     drawing = ImageDraw.Draw(picture)
     for line in page.lines:
         for reading in line:
-            _draw(drawing, reading, _READ, f"{reading.digit}  {100 * reading.confidence:.0f} %")
+            _draw(drawing, reading, _READ, f"{reading.label}  {100 * reading.confidence:.0f} %")
     for reading in page.rejected:
         _draw(drawing, reading, _REJECTED, "?")
     return picture

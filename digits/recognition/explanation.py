@@ -28,7 +28,7 @@ def explain(recognizer: Recognizer, page: Page) -> Image.Image:
     readings = [reading for line in page.lines for reading in line]
     crops = torch.from_numpy(np.stack([reading.crop for reading in readings])).unsqueeze(1)
     digits = torch.tensor([reading.digit for reading in readings])
-    captions = [f"{reading.digit}  {100 * reading.confidence:.1f} %" for reading in readings]
+    captions = [f"{reading.label}  {100 * reading.confidence:.1f} %" for reading in readings]
     figure = explanation_figure(crops, attribute(recognizer.model, crops, digits), captions)
     figure.set_dpi(200)
     return Image.fromarray(to_pixels(figure))

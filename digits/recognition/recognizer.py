@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from digits.classes import TEN_DIGITS, describe_classes
 from digits.errors import UserError
 from digits.onnx_network import OnnxNetwork
 from digits.pictures import Picture, load_grey
@@ -34,10 +35,11 @@ _MOST_CUT = 100
 
 @dataclass(frozen=True)
 class Reading:
-    """One digit that was read.
+    """One digit, or character of another alphabet, that was read.
 
-    ``box`` is left, top, right, bottom in pixels of the picture, ``runner_up`` the second answer, ``probabilities``
-    those of all ten digits, ``crop`` what the network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected``
+    ``digit`` is its place among ``class_names``, which is the digit itself where these are the ten digits. ``box`` is
+    left, top, right, bottom in pixels of the picture, ``runner_up`` the place of the second answer, ``probabilities``
+    those of all classes, ``crop`` what the network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected``
     says that it is probably no digit.
     """
 
@@ -48,6 +50,12 @@ class Reading:
     box: tuple[int, int, int, int]
     crop: np.ndarray
     rejected: bool
+    class_names: tuple[str, ...] = TEN_DIGITS
+
+    @property
+    def label(self) -> str:
+        """What was read: the name of the class."""
+        return self.class_names[self.digit]
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,11 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The digits, a line each."""
-        return "\n".join("".join(str(reading.digit) for reading in line) for line in self.lines)
+        """What was read, a line each."""
+        return "\n".join("".join(reading.label for reading in line) for line in self.lines)
 
     def as_json(self, name: str, *, with_probabilities: bool = False) -> dict[str, Any]:
-        """What ``recognize --format json`` and the server answer; on demand with all ten digits' probabilities."""
+        """What ``recognize --format json`` and the server answer; on demand with the probabilities of all classes."""
         lines = [[_as_json(reading, with_probabilities) for reading in line] for line in self.lines]
         return {
             "image": name,
@@ -77,17 +85,22 @@ class Page:
 
 
 def _as_json(reading: Reading, with_probabilities: bool) -> dict[str, Any]:
-    answer = {"digit": reading.digit, "confidence": round(reading.confidence, 4), "box": list(reading.box)}
+    is_digit = reading.class_names == TEN_DIGITS
+    answer: dict[str, Any] = {"digit": reading.digit} if is_digit else {"label": reading.label}
+    answer |= {"confidence": round(reading.confidence, 4), "box": list(reading.box)}
     if with_probabilities:
-        answer["probabilities"] = [round(probability, 4) for probability in reading.probabilities]
+        rounded = [round(probability, 4) for probability in reading.probabilities]
+        answer["probabilities"] = rounded if is_digit else dict(zip(reading.class_names, rounded, strict=True))
     return answer
 
 
 class Network(Protocol):
     """What a Recognizer reads with: a model in torch, or an ``OnnxNetwork``, which needs no torch."""
 
+    class_names: tuple[str, ...]
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """``(N, 10)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]``, ink high."""
+        """``(N, classes)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in ``[0, 1]``, ink high."""
         ...
 
 
@@ -125,21 +138,32 @@ class Recognizer:
         """Read a picture: a path, the bytes of a file, a Pillow image, or an array.
 
         ``layout`` is "digit" for a picture that shows one, "page" for digits anywhere on it; "auto" takes a picture of
-        28×28 pixels for MNIST's kind of digit, which is read as it is. Where there is no ink there is no digit, in any
+        28×28 pixels for MNIST's kind of digit, which is read as it is. A network with another alphabet than the digits
+        reads pictures of one character only, which "auto" takes every picture for, and those of 28×28 pixels always as
+        they are. Where there is no ink there is no digit, in any
         layout. Raises UserError where there is no picture.
         """
         if layout not in LAYOUTS:
             raise UserError(f"unknown layout {layout!r}; choose from: {', '.join(LAYOUTS)}")
+        if layout == "page" and not self._reads_digits:
+            raise UserError(
+                f"pages are read with networks of ten digits; this one has {describe_classes(self.model.class_names)}: "
+                "show it one character a picture, with the layout digit"
+            )
         grey = load_grey(picture)
         height, width = grey.shape
-        if layout == "auto" and grey.shape == (28, 28):
+        if grey.shape == (28, 28) and (layout == "auto" or not self._reads_digits):
             crop = 1 - grey if not is_light_on_dark(grey) else grey
             lines = [self._classify([crop], [(0, 0, 28, 28)])] if np.ptp(grey) >= FAINTEST else []
         else:
-            lines = self._read_page(grey, layout)
+            lines = self._read_page(grey, layout if self._reads_digits else "digit")
         kept = [[reading for reading in line if not reading.rejected] for line in lines]
         rejected = [reading for line in lines for reading in line if reading.rejected]
         return Page(width, height, [line for line in kept if line], rejected)
+
+    @property
+    def _reads_digits(self) -> bool:
+        return self.model.class_names == TEN_DIGITS
 
     def _read_page(self, grey: np.ndarray, layout: str) -> list[list[Reading]]:
         shrunk = min(1.0, _LONGEST_SIDE / max(grey.shape))
@@ -159,7 +183,8 @@ class Recognizer:
             marks = find_marks(mask, ink)
         if layout == "digit" and marks:
             marks = [join(marks)]
-        marks = self._separate(marks, ink)
+        if self._reads_digits:
+            marks = self._separate(marks, ink)
         lines = in_lines(marks)
         boxes = [_turn_back(mark, angle, ink.shape, grey.shape, shrunk) for line in lines for mark in line]
         readings = iter(self._classify([_crop(mark, ink) for line in lines for mark in line], boxes))
@@ -191,8 +216,10 @@ class Recognizer:
             return []
         probabilities = self._probabilities(crops)
         answers = probabilities.argsort(axis=1)[:, :-3:-1].tolist()
+        least = _LEAST_CONFIDENCE if self._reads_digits else 0.0  # O, o and 0 may well share it out among them
+        names = self.model.class_names
         return [
-            Reading(first, row[first], second, tuple(row), box, crop, row[first] < _LEAST_CONFIDENCE)
+            Reading(first, row[first], second, tuple(row), box, crop, row[first] < least, names)
             for (first, second), row, box, crop in zip(answers, probabilities.tolist(), boxes, crops, strict=True)
         ]
 

@@ -38,13 +38,19 @@ def compare_runs(folders: list[Path], target: Path) -> Path:
             )
         if not torch.equal(run.predictions.indices, first.predictions.indices):
             raise UserError(f"{first.name} and {run.name} validate on different images; compare runs of the same split")
+        if run.predictions.class_names != first.predictions.class_names:
+            raise UserError(
+                f"{first.name} and {run.name} tell different classes apart; compare runs of the same alphabet"
+            )
     names = [run.name for run in runs]
     answers = [run.predictions.logits.argmax(dim=1) for run in runs]
     labels = first.predictions.labels
     figures = {
         "accuracies": accuracies_figure(names, [run.predictions for run in runs]),
         "validation": validation_figure(names, [run.epochs for run in runs]),
-        "differences": differences_figure(first.images[first.predictions.indices], labels, answers, names),
+        "differences": differences_figure(
+            first.images[first.predictions.indices], labels, answers, names, first.predictions.class_names
+        ),
     }
     page = target / "index.html"
     with folder_for(target):

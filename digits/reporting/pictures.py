@@ -48,14 +48,14 @@ def run_pictures(run: Run, places: np.ndarray, mapped: Tensor) -> dict[str, Figu
     assert training.labels is not None
     figures = {
         "curves": curves_figure(run.epochs),
-        "confusion_matrix": confusion_matrix_figure(predictions.confusion_matrix),
+        "confusion_matrix": confusion_matrix_figure(predictions.confusion_matrix, predictions.class_names),
         "per_digit_accuracy": per_digit_accuracy_figure(predictions),
         "misclassified": misclassified_figure(run.images, predictions),
         "confidence": confidence_figure(predictions),
         "classification_report": classification_report_figure(classification_rows(predictions)),
         "sample_predictions": sample_predictions_figure(run.images, predictions),
-        "sample_digits": sample_digits_figure(training.images, training.labels),
-        "embedding": embedding_figure(places, predictions.labels[mapped]),
+        "sample_digits": sample_digits_figure(training.images, training.labels, class_names=predictions.class_names),
+        "embedding": embedding_figure(places, predictions.labels[mapped], predictions.class_names),
     }
     weights = first_layer(run.model)
     if weights is not None:

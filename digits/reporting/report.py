@@ -11,6 +11,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from digits.classes import noun
 from digits.data import DigitsDataModule
 from digits.evaluation import classification_rows, colour_of, confidence_interval, features_of, map_features
 from digits.reporting.page import folder_for, render
@@ -20,12 +21,13 @@ from digits.reporting.run import Run, read_run
 _MAPPED, _SPRITE_COLUMNS = 2000, 50
 _CAPTIONS = {
     "curves": "How training went. The validation images choose the checkpoint; they are never trained on.",
-    "confusion_matrix": "Rows are true digits, columns answers; each cell has its count and its share of the row.",
-    "per_digit_accuracy": "With so many images, a digit's true accuracy lies within its interval 19 times out of 20.",
+    "confusion_matrix": "Rows are true {many}, columns answers; each cell has its count, of few classes also its "
+    "share of the row.",
+    "per_digit_accuracy": "With so many images, a {one}'s true accuracy lies within its interval 19 times out of 20.",
     "misclassified": "Every mistake. The first ones are those that the network was surest of.",
     "confidence": "Left: how often answers of a given confidence are right, and how many they are. Right: how often "
     "it is right when it answers only what it is surest of.",
-    "classification_report": "Precision: of those read as a digit, how many are. Recall: of those that are, how many "
+    "classification_report": "Precision: of those read as a {one}, how many are. Recall: of those that are, how many "
     "are read.",
     "sample_predictions": "What most answers look like.",
     "sample_digits": "Training images, before any distortion.",
@@ -45,11 +47,15 @@ def write_report(folder: Path, data: DigitsDataModule | None = None) -> Path:
     places = map_features(features_of(run.model, images))
     figures = run_pictures(run, places, mapped)
     rows = classification_rows(run.predictions)
+    one = noun(run.predictions.class_names)
+    words = {"one": one, "many": "digits" if one == "digit" else "classes"}
     target = folder / "report"
     page = target / "index.html"
     with folder_for(target):
         pictures = [
-            save_picture(figures[name], target, name, text) for name, text in _CAPTIONS.items() if name in figures
+            save_picture(figures[name], target, name, text.format(**words))
+            for name, text in _CAPTIONS.items()
+            if name in figures
         ]
         with (target / "classification_report.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]))
@@ -62,6 +68,7 @@ def write_report(folder: Path, data: DigitsDataModule | None = None) -> Path:
             headline=headline(run),
             facts=facts(run),
             rows=rows,
+            noun=one,
             pictures=pictures,
             points=_points(run, mapped, images, places),
             config=yaml.safe_dump(run.metrics["config"], sort_keys=False),
@@ -82,7 +89,8 @@ def _points(run: Run, mapped: Tensor, images: Tensor, places: np.ndarray) -> dic
         "places": ((places - low) / (high - low)).round(4).tolist(),
         "truths": run.predictions.labels[mapped].tolist(),
         "answers": run.predictions.logits[mapped].argmax(dim=1).tolist(),
-        "colours": [colour_of(digit) for digit in range(10)],
+        "names": run.predictions.class_names,
+        "colours": [colour_of(label) for label in range(run.predictions.num_classes)],
         "columns": _SPRITE_COLUMNS,
         "sprite": sprite_uri(images, _SPRITE_COLUMNS),
     }

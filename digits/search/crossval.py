@@ -86,7 +86,9 @@ def conclude_folds(folder: Path, folds: list[Fold]) -> tuple[dict[str, Any], Pre
     """
     data = data_of(folds[0].metrics)
     predictions, fold_of = _out_of_fold(folds, data)
-    write_predictions(folder / "predictions.csv", predictions, truth=predictions.labels.tolist(), fold=fold_of.tolist())
+    write_predictions(
+        folder / "predictions.csv", predictions, truth=predictions.names_of(predictions.labels), fold=fold_of.tolist()
+    )
     accuracies = [fold.accuracy for fold in folds]
     figures = {
         "mean": statistics.mean(accuracies),
@@ -128,7 +130,7 @@ def _out_of_fold(folds: list[Fold], data: DigitsDataModule) -> tuple[Predictions
         torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "logits", "labels")
     )
     order = indices.argsort()
-    return Predictions(indices[order], logits[order], labels[order]), fold_of
+    return Predictions(indices[order], logits[order], labels[order], parts[0].class_names), fold_of
 
 
 def classification_table(rows: list[dict[str, str | float | int]]) -> str:

@@ -57,22 +57,25 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_predictions(path: Path, predictions: Predictions, **more: Sequence[Any]) -> None:
-    """Write predictions.csv: index, label (predicted), confidence, p0…p9, and columns with ``more`` for each image."""
+    """Write predictions.csv: index, label (predicted), confidence, p0…p9, and columns with ``more`` for each image.
+
+    The columns of probabilities are named as the classes, after a p.
+    """
     probabilities = predictions.probabilities
     confidences, answers = probabilities.max(dim=1)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["index", "label", "confidence", *(f"p{digit}" for digit in range(10)), *more])
-        columns = (predictions.indices, answers, confidences, probabilities)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        for (index, answer, confidence, row), *rest in zip(rows, *more.values(), strict=True):
+        writer.writerow(["index", "label", "confidence", *(f"p{name}" for name in predictions.class_names), *more])
+        columns = (predictions.indices, confidences, probabilities)
+        rows = zip(predictions.names_of(answers), *(column.tolist() for column in columns), strict=True)
+        for (answer, index, confidence, row), *rest in zip(rows, *more.values(), strict=True):
             rounded = [f"{value:.6f}" for value in (confidence, *row)]
             writer.writerow([index, answer, *rounded, *rest])
 
 
 def write_submission(path: Path, predictions: Predictions) -> None:
     """Write Kaggle's submission.csv: ImageId counts from 1."""
-    answers = predictions.logits.argmax(dim=1).tolist()
+    answers = predictions.names_of(predictions.logits.argmax(dim=1))
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["ImageId", "Label"])

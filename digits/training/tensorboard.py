@@ -57,24 +57,24 @@ class EvaluationPictures(Callback):
         assert isinstance(pl_module, DigitClassifier)
         assert pl_module.predictions is not None
         step = trainer.global_step - 1  # that of the figures; a resume at global_step drops what lies beyond
-        pictures = {"confusion_matrix": confusion_matrix_figure(pl_module.predictions.confusion_matrix)}
+        matrix = pl_module.predictions.confusion_matrix
+        pictures = {"confusion_matrix": confusion_matrix_figure(matrix, pl_module.class_names)}
         if isinstance(trainer.datamodule, DigitsDataModule):
             images = trainer.datamodule.train_images().images
             pictures["mistakes"] = mistakes_figure(images, pl_module.predictions)
         for name, figure in pictures.items():
             logger.experiment.add_image(f"val/{name}", to_pixels(figure), step, dataformats="HWC")
         probabilities, labels = pl_module.predictions.probabilities, pl_module.predictions.labels
-        for digit, column in enumerate(probabilities.T):
-            name = f"val_precision_recall/{digit}"
-            logger.experiment.add_pr_curve(name, labels == digit, column, step)
+        for place, (name, column) in enumerate(zip(pl_module.class_names, probabilities.T, strict=True)):
+            logger.experiment.add_pr_curve(f"val_precision_recall/{name}", labels == place, column, step)
 
 
 def show_model(logger: RunCurves, model: DigitClassifier, images: Tensor, labels: Tensor, step: int) -> None:
     """Show the model's graph, and in the Projector what its last layer is given for ``images`` ``(N, 1, 28, 28)``.
 
-    ``labels`` ``(N,)`` are the true digits; ``step`` is the optimizer step that the weights are of.
+    ``labels`` ``(N,)`` are the true classes; ``step`` is the optimizer step that the weights are of.
     """
-    names = [str(label) for label in labels.tolist()]
+    names = [model.class_names[label] for label in labels.tolist()]
     thumbnails = 1 - images.float() / 255
     logger.experiment.add_embedding(features_of(model, images), names, thumbnails, step, tag="test_digits")
     try:

@@ -37,6 +37,8 @@ class Source(ABC):
     """
 
     name: str
+    class_names: tuple[str, ...] | None = None
+    """The names of the classes, in the order of their labels; None where what ``load`` returns says them."""
 
     def prepare(self, data_dir: Path) -> None:  # noqa: B027 - most sources have nothing to fetch
         """Fetch what is missing. Called on one process of each machine; raises DataNotFoundError where it fails."""

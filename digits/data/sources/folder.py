@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +11,23 @@ import torch
 from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
 
+from digits.classes import classes_of, describe_classes
 from digits.data.images import DigitImages, Digits, digest
 from digits.data.sources.base import Source
 from digits.errors import UserError
 from digits.pictures import SUFFIXES, is_picture_name, load_grey
 
-_CLASSES = [str(digit) for digit in range(10)]
+_NO_CLASSES = {"__MACOSX"}
+"""Folders that archivers leave behind."""
 _TEST_FRACTION = 0.2
 
 
 class FolderSource(Source):
     """Images under ``data_dir``, in one of three layouts.
 
-    ``train/0 … train/9`` and ``test/0 … test/9``; or ``0 … 9`` alone, of which a stratified fifth is held out as the
-    test set (a constant of this source, not of a run); or images without class folders, which can only be predicted.
+    A folder of images for each class, named as the class, in ``train/`` and ``test/``; or without these two, when a
+    stratified fifth is held out as the test set (a constant of this source, not of a run); or images without class
+    folders, which can only be predicted.
     """
 
     name = "folder"
@@ -31,14 +36,21 @@ class FolderSource(Source):
         if not data_dir.is_dir():
             what = "is not a folder" if data_dir.exists() else "does not exist"
             raise UserError(f"the folder {data_dir} {what}; set --data.data_dir to your images")
-        if (data_dir / "train").is_dir():
-            train = _read_classes(data_dir / "train")
-            test = _read_folder(data_dir / "test") if (data_dir / "test").is_dir() else None
-        elif any((data_dir / digit).is_dir() for digit in _CLASSES):
-            train, test = _hold_out(_read_classes(data_dir))
+        class_names = None
+        if any((data_dir / part).is_dir() for part in ("train", "test")):
+            found = {part: _read_folder(data_dir / part) for part in ("train", "test") if (data_dir / part).is_dir()}
+            train, test = (found.get(part, (None, None))[0] for part in ("train", "test"))
+            named = {part: names for part, (_, names) in found.items() if names is not None}
+            class_names = next(iter(named.values()), None)
+            if any(names != class_names for names in named.values()):
+                raise UserError(
+                    f"{data_dir / 'train'} has {describe_classes(named['train'])}, {data_dir / 'test'} "
+                    f"{describe_classes(named['test'])}; make them the same"
+                )
         else:
-            train, test = None, _read_folder(data_dir)
-        return Digits(self.name, train, test, {str(data_dir): digest(train, test)})
+            images, class_names = _read_folder(data_dir)
+            train, test = (None, images) if class_names is None else _hold_out(images)
+        return Digits(self.name, train, test, {str(data_dir): digest(train, test)}, class_names)
 
 
 def _hold_out(images: DigitImages) -> tuple[DigitImages, DigitImages]:
@@ -57,27 +69,33 @@ def _hold_out(images: DigitImages) -> tuple[DigitImages, DigitImages]:
     return first, second
 
 
-def _read_folder(folder: Path) -> DigitImages:
-    if any((folder / digit).is_dir() for digit in _CLASSES):
-        return _read_classes(folder)
-    files = _image_files(folder)
-    if not files:
-        raise UserError(f"{folder} holds neither class folders 0 … 9 nor images ({', '.join(SUFFIXES)})")
-    return DigitImages(_read_images(files), None, tuple(file.name for file in files))
+def _read_folder(folder: Path) -> tuple[DigitImages, tuple[str, ...] | None]:
+    """The images in a folder, and the names of the classes that its folders stand for, if there are any."""
+    folders = [
+        path for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in _NO_CLASSES
+    ]
+    loose, by_folder = _image_files(folder), {path: _image_files(path) for path in folders}
+    if any(by_folder.values()):
+        return _read_classes(folder, by_folder)
+    if not loose:
+        raise UserError(f"{folder} holds neither folders of images, one a class, nor images ({', '.join(SUFFIXES)})")
+    return DigitImages(_read_images(loose), None, tuple(file.name for file in loose)), None
 
 
-def _read_classes(folder: Path) -> DigitImages:
+def _read_classes(folder: Path, by_folder: dict[Path, list[Path]]) -> tuple[DigitImages, tuple[str, ...]]:
+    class_names = classes_of(path.name for path in by_folder)
+    place_of = {path: class_names.index(unicodedata.normalize("NFC", path.name)) for path in by_folder}
     files, labels = [], []
-    for digit in _CLASSES:
-        if not (folder / digit).is_dir():
-            raise UserError(f"the class folder {folder / digit} is missing; each of 0 … 9 must be there")
-        found = _image_files(folder / digit)
-        if not found:
-            raise UserError(f"the class folder {folder / digit} is empty; put images of the digit {digit} there")
-        files += found
-        labels += [int(digit)] * len(found)
+    for path in sorted(by_folder, key=place_of.__getitem__):
+        if not by_folder[path]:
+            raise UserError(f"the class folder {path} is empty; put images of {path.name!r} there, or take it away")
+        files += by_folder[path]
+        labels += [place_of[path]] * len(by_folder[path])
+    if len(by_folder) < len(class_names):
+        missing = ", ".join(name for name in class_names if not (folder / name).is_dir())
+        warnings.warn(f"{folder} has no images of {missing}", stacklevel=2)
     names = tuple(str(file.relative_to(folder)) for file in files)
-    return DigitImages(_read_images(files), torch.tensor(labels), names)
+    return DigitImages(_read_images(files), torch.tensor(labels), names), class_names
 
 
 def _image_files(folder: Path) -> list[Path]:

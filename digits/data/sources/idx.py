@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import string
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 import torchvision.datasets as published
 
+from digits.classes import TEN_DIGITS
 from digits.data.download import download, md5_of
 from digits.data.images import DigitImages, Digits
 from digits.data.sources.base import DataNotFoundError, Source
@@ -41,6 +43,8 @@ class IdxSource(Source):
     """The files to have; a function, so that torchvision's tables are read when they are needed."""
     parts: tuple[str, str, str, str]
     """The names, inside the archives, of training images and labels and test images and labels."""
+    class_names: tuple[str, ...] = TEN_DIGITS
+    first_label: int = 0
     transposed: bool = False
 
     def prepare(self, data_dir: Path) -> None:
@@ -75,6 +79,7 @@ class IdxSource(Source):
             train=self._images(train_images, train_labels),
             test=self._images(test_images, test_labels),
             fingerprint={file.name: file.md5 for file in files},
+            class_names=self.class_names,
         )
 
     def _images(self, images: np.ndarray, labels: np.ndarray) -> DigitImages:
@@ -82,9 +87,8 @@ class IdxSource(Source):
             images = images.transpose(0, 2, 1)
         if labels.ndim == 2:  # QMNIST's rows begin with the class and go on about the writer
             labels = labels[:, 0]
-        return DigitImages(
-            torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
-        )
+        places = torch.from_numpy(labels.astype(np.int64) - self.first_label)
+        return DigitImages(torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1), places)
 
     def _missing(self, data_dir: Path) -> str:
         folder = data_dir / self.folder / "raw"
@@ -138,12 +142,6 @@ _CLASSIC_PARTS = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-_EMNIST_PARTS = (
-    "gzip.zip!gzip/emnist-digits-train-images-idx3-ubyte.gz",
-    "gzip.zip!gzip/emnist-digits-train-labels-idx1-ubyte.gz",
-    "gzip.zip!gzip/emnist-digits-test-images-idx3-ubyte.gz",
-    "gzip.zip!gzip/emnist-digits-test-labels-idx1-ubyte.gz",
-)
 _QMNIST_PARTS = (
     "qmnist-train-images-idx3-ubyte.gz",
     "qmnist-train-labels-idx2-int.gz",
@@ -151,10 +149,36 @@ _QMNIST_PARTS = (
     "qmnist-test-labels-idx2-int.gz",
 )
 
+
+def _emnist_source(split: str, class_names: tuple[str, ...] = TEN_DIGITS, first_label: int = 0) -> IdxSource:
+    """One of EMNIST's splits (Cohen et al. 2017), whose images lie on their side."""
+    train_images, train_labels, test_images, test_labels = (
+        f"gzip.zip!gzip/emnist-{split}-{part}-ubyte.gz"
+        for part in ("train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1")
+    )
+    parts = (train_images, train_labels, test_images, test_labels)
+    return IdxSource(f"emnist-{split}", "EMNIST", _emnist, parts, class_names, first_label, transposed=True)
+
+
+_MERGED = tuple(string.digits + string.ascii_uppercase + "abdefghnqrt")
+"""Capitals and small letters that look alike are one class."""
+
 IDX_SOURCES = (
     IdxSource("mnist", "MNIST", partial(_mirrored, published.MNIST), _CLASSIC_PARTS),
-    IdxSource("fashion", "FashionMNIST", partial(_mirrored, published.FashionMNIST), _CLASSIC_PARTS),
-    IdxSource("kmnist", "KMNIST", partial(_mirrored, published.KMNIST), _CLASSIC_PARTS),
+    IdxSource(
+        "fashion",
+        "FashionMNIST",
+        partial(_mirrored, published.FashionMNIST),
+        _CLASSIC_PARTS,
+        tuple(published.FashionMNIST.classes),
+    ),
+    IdxSource(
+        "kmnist", "KMNIST", partial(_mirrored, published.KMNIST), _CLASSIC_PARTS, tuple(published.KMNIST.classes)
+    ),
     IdxSource("qmnist", "QMNIST", _qmnist, _QMNIST_PARTS),
-    IdxSource("emnist-digits", "EMNIST", _emnist, _EMNIST_PARTS, transposed=True),
+    _emnist_source("digits"),
+    _emnist_source("letters", tuple(string.ascii_lowercase), first_label=1),
+    _emnist_source("balanced", _MERGED),
+    _emnist_source("bymerge", _MERGED),
+    _emnist_source("byclass", tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)),
 )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digits.classes import classes_of
 from digits.data.images import DigitImages, Digits
 from digits.data.sources.base import Source
 from digits.errors import UserError
@@ -25,7 +26,8 @@ class MemmapSource(Source):
     """``train-images.npy`` and ``train-labels.npy`` in ``data_dir``, and ``test-images.npy`` and ``test-labels.npy``.
 
     Images are ``(N, 28, 28)`` uint8, ink high, labels ``(N,)`` uint8, as ``numpy.save`` writes them. Either pair may be
-    missing, and so may the labels of the test images. scripts/make_memmap.py makes such a folder.
+    missing, and so may the labels of the test images. The classes are numbers: the ten digits, or 0 to the highest
+    label. scripts/make_memmap.py makes such a folder.
     """
 
     name = "memmap"
@@ -42,6 +44,7 @@ class MemmapSource(Source):
             train=parts["train"],
             test=parts["test"],
             fingerprint={f"{part}-images.npy": _digest(images) for part, images in parts.items() if images is not None},
+            class_names=_class_names(parts),
         )
 
 
@@ -63,6 +66,11 @@ class MappedImages(DigitImages):
         return torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1, 28, 28)
 
 
+def _class_names(parts: dict[str, MappedImages | None]) -> tuple[str, ...] | None:
+    highest = [int(part.labels.max()) for part in parts.values() if part is not None and part.labels is not None]
+    return classes_of(map(str, range(max(highest) + 1))) if highest else None
+
+
 def _open(data_dir: Path, part: str) -> MappedImages | None:
     path, labels_path = data_dir / f"{part}-images.npy", data_dir / f"{part}-labels.npy"
     if not path.is_file():
@@ -71,8 +79,6 @@ def _open(data_dir: Path, part: str) -> MappedImages | None:
     labels = _map(labels_path, ()) if labels_path.is_file() else None
     if labels is not None and len(labels) != len(images):
         raise UserError(f"{path} holds {len(images)} images and {labels_path} {len(labels)} labels")
-    if labels is not None and labels.max() > 9:
-        raise UserError(f"{labels_path}: {labels.max()} is not a digit")
     # Copied on write, which never happens; torch knows no tensors that cannot be written to.
     return MappedImages(
         torch.from_numpy(images).unsqueeze(1),

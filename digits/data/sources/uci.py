@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional as F
 
+from digits.classes import TEN_DIGITS
 from digits.data.images import DigitImages, Digits
 from digits.data.sources.base import Source
 
@@ -27,6 +28,7 @@ class UciSource(Source):
     """
 
     name = "uci"
+    class_names = TEN_DIGITS
 
     def load(self, data_dir: Path) -> Digits:
         bundle = load_digits()
