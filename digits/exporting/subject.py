@@ -31,10 +31,10 @@ class Subject:
     @property
     def digits(self) -> Digits:
         """The data that it was trained on, or, where they are not at hand, those inside scikit-learn."""
-        settings = self.about["config"]["data"]
-        source = find_source(self.about["data"]["source"])
+        data_dir = self.about["config"]["data"].get("data_dir")
         try:
-            return source.load(expand(settings["data_dir"]) if settings["data_dir"] else default_data_dir())
+            source = find_source(self.about["data"]["source"])
+            return source.load(expand(data_dir) if data_dir else default_data_dir())
         except UserError:
             return find_source("uci").load(Path())
 
@@ -60,7 +60,7 @@ def _subject(model: DigitClassifier, config: dict[str, Any], known: dict[str, An
         "digits": __version__,
         **describe_network(model),
         "figures": {name: figures[name] for name in _FIGURES if name in figures},
-        "data": known.get("data", {"source": config["data"]["source"]}),
+        "data": known.get("data", {"source": config["data"].get("source", config["data"].get("class_path"))}),
         "seed": known.get("seed", config["seed_everything"]),
         "commit": known.get("commit"),
         "command": known.get("command"),

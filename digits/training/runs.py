@@ -91,8 +91,13 @@ def tested_checkpoint(run: Path) -> Path:
 def data_of(metrics: dict[str, Any]) -> DigitsDataModule:
     """The data that a run was trained on, as its metrics.json names them, for looking at what it answers.
 
-    Raises UserError where the data here are others.
+    Raises UserError where the data here are others, or where a data module that is not ours brought them.
     """
+    if "class_path" in metrics["config"]["data"]:
+        raise UserError(
+            f"the run's data came from {metrics['data']['source']}, and only the digits' own data module tells what is "
+            "needed to look at answers again"
+        )
     settings = metrics["config"]["data"] | {"augmentation": None, "offline_source": None}
     data = DigitsDataModule(**(settings | {"source": metrics["data"]["source"]}))
     if data.digits.fingerprint != metrics["data"]["fingerprint"]:

@@ -229,6 +229,11 @@ def test_any_data_module_of_pairs_trains_and_is_tested(digits):
         status, _, errors = digits(verb, "--ckpt_path", "runs/pairs/version_0/checkpoints/best.ckpt")
         assert status == 0, errors
         assert (Path("runs/pairs/version_0") / written).is_file()
+    status, _, errors = digits("report", "runs/pairs")
+    assert (status, errors.count("\n")) == (2, 1)
+    assert "the run's data came from mine.Loaders" in errors
+    exported = digits("export", "--checkpoint", "runs/pairs/version_0/checkpoints/best.ckpt", "--output", "pairs.onnx")
+    assert exported[0] == 0, exported[2]
     with Path("runs/pairs/version_0/predictions.csv").open() as file:
         assert [row["index"] for row in csv.DictReader(file)] == [str(number) for number in range(500)]
 
