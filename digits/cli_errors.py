@@ -28,7 +28,7 @@ _HOMES = (
 _ELSEWHERE = {
     **dict.fromkeys(("checkpoint", "ckpt", "resume", "resume_from_checkpoint"), "ckpt_path"),
     **{"seed": "seed_everything", "epochs": "trainer.max_epochs", "batch_size": "data.batch_size"},
-    **dict.fromkeys(("lr", "learning_rate"), "model.optimizer.lr"),
+    **dict.fromkeys(("lr", "learning_rate", "max_lr"), "model.optimizer.lr"),
 }
 """What other verbs and other programs call an option."""
 
@@ -51,7 +51,7 @@ def _explain_here(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"Option '([^']+)' is not accepted", message):
         if not _keys(parser):
             return f"name the class, in a configuration or a flag, before its option {match[1]!r}"
-        return f"unknown key {match[1]!r}; {did_you_mean(match[1], _keys(parser))}"
+        return f"unknown key {match[1]!r}; {_elsewhere(match[1]) or did_you_mean(match[1], _keys(parser))}"
     if match := re.search(r"Group '([^']+)' does not accept option '([^']+)'", message):
         return _unknown_option(f"{match[1]}.{match[2]}", parser)
     if match := re.search(r"unrecognized arguments: --(?:no_)?([^\s=]+)", message):
@@ -65,6 +65,12 @@ def _explain_here(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"Expected a dot import path string: (\S+)", message):
         known = [name for home in _HOMES for name in _classes(home)]
         return f"unknown class {match[1]!r}; {_nearest_only(did_you_mean(match[1], known))}"
+    if match := re.search(r"Multiple subclasses with name (\w+)\..*: (.+)\.\n", message):
+        return f"several classes are called {match[1]}; write {' or '.join(match[2].split(', '))}"
+    if match := re.search(r"expects a function.* NestedArg\(key='(\w+)'", message):
+        return f"{match[1]!r}: arguments can be given to a class, not to a function"
+    if message.endswith("arguments are required: optimizer"):
+        return "name a function alone, without class_path and init_args; arguments can be given to a class"
     if match := re.search(r"No module named '([^']+)'", message):
         return f"there is no module {match[1]!r}; check the class path"
     if literals := re.findall(r"Literal\[([^\]]+)\]", message):
@@ -77,10 +83,14 @@ def _explain_here(message: str, parser: ArgumentParser) -> str:
     return " ".join((problems[0] if problems else message).split())
 
 
+def _elsewhere(name: str) -> str:
+    return f"did you mean {_ELSEWHERE[name]!r}?" if name in _ELSEWHERE else ""
+
+
 def _unknown_option(name: str, parser: ArgumentParser) -> str:
     keys = _keys(parser)
     if name in _ELSEWHERE:
-        return f"unknown option {name!r}; did you mean {_ELSEWHERE[name]!r}?"
+        return f"unknown option {name!r}; {_elsewhere(name)}"
     group, _, rest = name.partition(".")
     groups = {key.partition(".")[0] for key in keys}
     if rest and group not in groups:

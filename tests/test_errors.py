@@ -26,7 +26,7 @@ def _with(path, **changes):
         ("label_smoothing", "label_smothing", "model: unknown key 'label_smothing'; did you mean 'label_smoothing'?"),
         ("models.CNN", "models.CNM", "model: digits.models has no 'CNM'; did you mean 'CNN'?"),
         ("optim.AdamW", "optim.AdamWW", "model: optimizer: torch.optim has no 'AdamWW'; did you mean 'AdamW'?"),
-        (" max_lr:", " max_lrr:", "model: lr_scheduler: unknown key 'max_lrr'; did you mean 'max_lr'?"),
+        (" pct_start:", " pct_strt:", "model: lr_scheduler: unknown key 'pct_strt'; did you mean 'pct_start'?"),
         ("batch_size", "batchsize", "data: unknown key 'batchsize'; did you mean 'batch_size'?"),
         ("source: mnist", "source: mnits", "unknown data source 'mnits'; did you mean 'mnist'?"),
         ("degrees: 10", "degrees: ten", "data: augmentation: degrees: expected float, not 'ten'"),

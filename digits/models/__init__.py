@@ -10,12 +10,15 @@ from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
 from digits.models.onnx_model import OnnxModel
 from digits.models.portable import load_portable, save_portable
+from digits.models.schedules import Chain, OneCycle
 
 __all__ = [
     "CNN",
     "MLP",
+    "Chain",
     "DigitClassifier",
     "Ensemble",
+    "OneCycle",
     "OnnxModel",
     "Predictions",
     "SchedulerConfig",

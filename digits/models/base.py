@@ -22,6 +22,7 @@ from digits.data import Batch, as_batch
 from digits.errors import UserError
 from digits.models.layers import Standardize, log_mean_probability
 from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
+from digits.models.schedules import usual_interval
 
 
 @dataclass
@@ -29,13 +30,14 @@ class SchedulerConfig:
     """When the learning-rate scheduler acts.
 
     Attributes:
-        interval: After each optimizer step or each epoch.
+        interval: After each optimizer step or each epoch; null for what suits the schedule: steps for those that are
+            laid out over steps (OneCycle, CyclicLR), epochs for others.
         frequency: Every so many of these.
         monitor: The figure that torch's ReduceLROnPlateau watches; Lightning's has an argument for it.
 
     """
 
-    interval: Literal["step", "epoch"] = "epoch"
+    interval: Literal["step", "epoch"] | None = None
     frequency: int = 1
     monitor: str = "val/loss"
 
@@ -232,11 +234,15 @@ class DigitClassifier(LightningModule):
             self.log(f"{split}/{name}", value, prog_bar=name in prog_bar)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.optimizer(self.parameters())
-        if self.lr_scheduler is None:
-            return optimizer
-        scheduler = self.lr_scheduler(optimizer, **self._schedule_length())
+        try:
+            optimizer = self.optimizer(self.parameters())
+            if self.lr_scheduler is None:
+                return optimizer
+            scheduler = self.lr_scheduler(optimizer, **self._schedule_length())
+        except ValueError as error:  # torch refuses an argument
+            raise UserError(f"model.optimizer or model.lr_scheduler: {error}") from None
         config = {"scheduler": scheduler, **asdict(self.lr_scheduler_config)}
+        config["interval"] = config["interval"] or usual_interval(scheduler)
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": config}
@@ -254,7 +260,7 @@ class DigitClassifier(LightningModule):
             return {}
         config = self.lr_scheduler_config
         steps, epochs = self._run_length()
-        return {"total_steps": max((steps if config.interval == "step" else epochs) // config.frequency, 1)}
+        return {"total_steps": max((epochs if config.interval == "epoch" else steps) // config.frequency, 1)}
 
     def _run_length(self) -> tuple[int, int]:
         """How many optimizer steps this run takes, and how many epochs it begins.

@@ -31,6 +31,7 @@ from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signatu
 from torch import Tensor
 
 from digits.errors import UserError, did_you_mean
+from digits.training.precision import clip_without_scaler
 
 Hook = Callable[..., Any]
 
@@ -61,6 +62,7 @@ class Trainer(LightningTrainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        clip_without_scaler(self)
         former = self.fit_loop.epoch_loop
         self.fit_loop.epoch_loop = EpochLoop(self, former.min_steps, former.max_steps)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.plugins import MixedPrecision, Precision
 
 
 def default_precision(device_type: str) -> Literal["32-true", "bf16-mixed"]:
@@ -18,3 +21,14 @@ def default_precision(device_type: str) -> Literal["32-true", "bf16-mixed"]:
     capabilities = torch.cpu.get_capabilities()
     has_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
     return "bf16-mixed" if has_bf16 else "32-true"
+
+
+def clip_without_scaler(trainer: Trainer) -> None:
+    """Let gradients be clipped in bf16 with a fused optimizer.
+
+    Lightning refuses that in every mixed precision, because a fused optimizer undoes the scaling of gradients itself,
+    after the clipping. In bf16 nothing is scaled.
+    """
+    plugin = trainer.precision_plugin
+    if isinstance(plugin, MixedPrecision) and plugin.scaler is None:
+        plugin.clip_gradients = partial(Precision.clip_gradients, plugin)
