@@ -52,6 +52,7 @@ from digits.training import (
     evaluate,
     find_disk_error,
     flatten,
+    is_lightnings_complaint,
     keep_freed_memory,
     name_of,
     open_checkpoint,
@@ -371,13 +372,13 @@ class DigitsCLI(LightningCLI):
         except UserError:
             self._discard_empty_run()
             raise
-        except MisconfigurationException as error:
-            self._discard_empty_run()
-            raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
         except Exception as error:
             # TensorBoard writes too, and wraps what the disk says in errors of its own.
             refused = find_disk_error(error)
             if refused is None:
+                self._discard_empty_run()
+                if is_lightnings_complaint(error):
+                    raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
                 raise
             raise refusal(Path(refused.filename or self.run or "."), refused) from None
         self._conclude()

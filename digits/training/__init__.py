@@ -11,7 +11,7 @@ from digits.training.new_settings import TakeUpNewSettings
 from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
-from digits.training.refusals import refuse_inexact_settings
+from digits.training.refusals import is_lightnings_complaint, refuse_inexact_settings
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, name_of, write_json, write_predictions, write_submission
 from digits.training.run_config import RunConfig, plain
@@ -49,6 +49,7 @@ __all__ = [
     "find_curves",
     "find_disk_error",
     "flatten",
+    "is_lightnings_complaint",
     "keep_freed_memory",
     "name_of",
     "open_checkpoint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class StopOnDivergence(Callback):
         self._check(trainer, torch.where(finite, 0.0, torch.nan), "a weight")
 
     def _check(self, trainer: Trainer, value: Tensor, name: str) -> None:
-        is_wrong = not bool(value.isfinite().all())
+        is_wrong = not math.isfinite(value.item())
         if not trainer.strategy.reduce_boolean_decision(is_wrong, all=False):
             return
         reason = f"{name} is {value.item():g} in" if is_wrong else "the loss of another process is not finite in"

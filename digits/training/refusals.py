@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import OnExceptionCheckpoint, StochasticWeightAveraging
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from digits.errors import UserError
 
@@ -32,3 +33,12 @@ def refuse_inexact_settings(callbacks: Iterable[Callback], val_check_interval: o
             f"trainer.val_check_interval {val_check_interval} validates by the clock, which no resume could repeat; "
             "give it in batches (100) or as a fraction of an epoch (0.5)"
         )
+
+
+def is_lightnings_complaint(error: Exception) -> bool:
+    """Whether an exception is Lightning's own word about how it was set up: raised by a statement of its own."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    is_theirs = last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("pytorch_lightning.")
+    return is_theirs and isinstance(error, MisconfigurationException | ValueError | RuntimeError)

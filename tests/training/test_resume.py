@@ -1,16 +1,15 @@
 """A run that was stopped anywhere ends exactly as one that was not."""
 
-import csv
-import json
 import os
+import random
 import signal
 from pathlib import Path
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from digits.training import StopOnSignal
+from scripts.torture import differences, draw, outcome
 
 AFFINE = "--data.augmentation=digits.data.RandomAffine"
 ONE_CYCLE = ["--model.lr_scheduler=torch.optim.lr_scheduler.OneCycleLR", "--model.lr_scheduler.max_lr=0.01"]
@@ -37,6 +36,10 @@ CASES = {
     "steps": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.max_epochs=-1", "--trainer.max_steps=10"]),
 }
 ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", "--report=false"]
+DRAWN = {
+    f"{model} {seed}": (model, ["--data.batch_size=64", *draw(random.Random(seed))])
+    for model, seed in (("MLP", 1), ("MLP", 2), ("CNN", 3), ("MLP", 4), ("CNN", 5))
+}
 STEPS = {
     "mlp": [1, 3, 4, 6, 8],
     "accumulated": [2, 6, 12],
@@ -49,57 +52,8 @@ STEPS = {
 }
 
 
-def _outcome(run):
-    """Everything that training leaves behind: weights, optimizer, schedule, averages, table and curves."""
-    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    tensors = {}
-    for part in ("state_dict", "current_model_state", "optimizer_states", "lr_schedulers", "averaging_state"):
-        _collect(part, saved.get(part), tensors)
-    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    _collect("best", best["state_dict"], tensors)
-    tensors["best.step"] = best["global_step"]
-    tensors |= {f"callbacks.{name}": state for name, state in _callback_states(saved)}
-    figures = json.loads((run / "metrics.json").read_text())
-    tensors |= {f"figures.{name}": value for name, value in figures.items() if name.startswith(("val/", "test/"))}
-    rows = list(csv.reader((run / "metrics.csv").open()))
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0}).Reload()
-    curves = {
-        tag: [(point.step, point.value) for point in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-        if not tag.startswith("final/")
-    }
-    pictures = {tag: [image.step for image in events.Images(tag)] for tag in events.Tags()["images"]}
-    return tensors, saved["global_step"], rows, curves | pictures
-
-
-def _callback_states(saved):
-    """The states of the callbacks that decide: best score, patience."""
-    for name, state in saved["callbacks"].items():
-        if name.startswith("EarlyStopping"):
-            yield name, {key: state[key] for key in ("wait_count", "best_score", "stopped_epoch")}
-        elif "val/accuracy" in name:
-            yield name, state["best_model_score"]
-
-
-def _collect(name, value, into):
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _collect(f"{name}.{key}", item, into)
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            _collect(f"{name}.{number}", item, into)
-    else:
-        into[name] = value
-
-
 def _assert_identical(one, other):
-    for name in one[0].keys() | other[0].keys():
-        first, second = one[0][name], other[0][name]
-        same = torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second
-        assert same, name
-    assert one[1:3] == other[1:3]
-    for tag in one[3].keys() | other[3].keys():
-        assert one[3].get(tag) == other[3].get(tag), tag
+    assert differences(one, other) == []
 
 
 @pytest.fixture
@@ -122,17 +76,17 @@ def stop_at(monkeypatch):
 def test_the_same_seed_twice_gives_the_same_weights_and_another_seed_others(fit):
     options = [AFFINE, "--model.dropout=0.3", "--trainer.max_epochs=1"]
     first, second, third = (
-        _outcome(fit(*options, "--seed_everything", seed, runs_dir=f"run_{number}"))
+        outcome(fit(*options, "--seed_everything", seed, runs_dir=f"run_{number}"))
         for number, seed in enumerate(("3", "3", "4"))
     )
     _assert_identical(first, second)
-    assert not torch.equal(first[0]["state_dict.network.1.weight"], third[0]["state_dict.network.1.weight"])
+    assert not torch.equal(first["state_dict.network.1.weight"], third["state_dict.network.1.weight"])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in DRAWN)])
 def test_stopped_anywhere_and_resumed_is_identical(case, digits, fit, stop_at, monkeypatch):
-    model, options = CASES[case]
-    undisturbed = _outcome(fit(*ALWAYS, *options, model=model, runs_dir="whole"))
+    model, options = (CASES | DRAWN)[case]
+    undisturbed = outcome(fit(*ALWAYS, *options, model=model, runs_dir="whole"))
     for step in STEPS.get(case, [2, 4, 8]):
         stop_at(step)
         quick = ["--data.source", "uci", "--trainer.enable_progress_bar=false", "--runs_dir", f"at_{step}"]
@@ -146,4 +100,4 @@ def test_stopped_anywhere_and_resumed_is_identical(case, digits, fit, stop_at, m
         assert status == 0, errors
         monkeypatch.delenv("PL_GLOBAL_SEED")
         (run,) = Path(f"at_{step}").glob("*/version_*")
-        _assert_identical(_outcome(run), undisturbed)
+        _assert_identical(outcome(run), undisturbed)
