@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from digits import __version__
-from digits.errors import Interrupted, UserError, did_you_mean
+from digits.errors import Interrupted, UserError, did_you_mean, find_disk_error
 from digits.heavy_imports import heavy_imports
 
 _VERBS = {
@@ -74,6 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print(f"digits: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if find_disk_error(error) is not error:
+            raise
+        print(
+            f"digits: error: {error.filename or 'the disk'}: {error.strerror}; make room or grant access, and repeat",
+            file=sys.stderr,
+        )
         return 2
     except Interrupted as interruption:
         if os.environ.get("LOCAL_RANK", "0") != "0":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from digits.classes import TEN_DIGITS, describe_classes
 from digits.cli_errors import strip_marks
 from digits.cli_parser import ConfigFile, DigitsParser, add_help, print_help
 from digits.data import DigitsDataModule
-from digits.errors import UserError
+from digits.errors import UserError, find_disk_error
 from digits.models import DigitClassifier
 from digits.onnx_network import OnnxNetwork
 from digits.paths import expand
@@ -34,6 +36,7 @@ from digits.training import (
     EvaluationPictures,
     LastCheckpoint,
     ProgressBar,
+    Run,
     RunConfig,
     RunCurves,
     SaveLastEpoch,
@@ -44,13 +47,11 @@ from digits.training import (
     TakeUpNewSettings,
     Trainer,
     best_checkpoint,
-    claim_run,
     conclude,
     context,
     default_precision,
     describe,
     evaluate,
-    find_disk_error,
     flatten,
     is_lightnings_complaint,
     keep_freed_memory,
@@ -60,7 +61,6 @@ from digits.training import (
     refusal,
     refuse_inexact_resume,
     refuse_inexact_settings,
-    run_of,
     why_stopped,
     write_json,
     write_predictions,
@@ -93,7 +93,8 @@ def main(arguments: list[str]) -> None:
     keep_freed_memory()
     threading.excepthook = _report_unless_disk_error
     try:
-        DigitsCLI(arguments).execute()
+        with ExitStack() as held:
+            DigitsCLI(arguments, held).execute()
     except ValueError as error:  # which is what jsonargparse makes of a UserError from a model's constructor
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
@@ -115,18 +116,20 @@ class DigitsCLI(LightningCLI):
 
     Args:
         arguments: The command line, from the verb on.
+        held: Keeps the lock on the run that is trained.
 
     """
 
     model: DigitClassifier
     datamodule: LightningDataModule
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], held: ExitStack) -> None:
+        self._held = held
         self.verb = arguments[0]
         self.checkpoint: Path | None = None
         self.named: str | None = None
         self.resumed: dict[str, Any] | None = None
-        self.run: Path | None = None
+        self.run: Run | None = None
         self.changed: list[str] = []
         super().__init__(
             LightningModule,
@@ -245,7 +248,8 @@ class DigitsCLI(LightningCLI):
             model = {"class_path": "digits.models.OnnxModel", "init_args": {"path": asked.ckpt_path}}
             return {"data": about["config"]["data"]}, {"model": model}
         self.checkpoint, self.resumed = open_checkpoint(asked.ckpt_path, Path(asked.runs_dir), self.experiment)
-        self.run = run_of(self.checkpoint)
+        self.run = Run.of(self.checkpoint)
+        self._read_ns = self.checkpoint.stat().st_mtime_ns
         config = self.resumed["digits_config"]
         config.pop("weights_only", None)  # of earlier versions, which did not use it
         return config, {}
@@ -323,23 +327,26 @@ class DigitsCLI(LightningCLI):
             callbacks.append(TakeUpNewSettings(self.changed))
         if settings.fast_dev_run:
             return {"callbacks": [*callbacks, StopOnDivergence(None)]}
-        if rank_zero_only.rank == 0:
-            self.run = self.run or claim_run(Path(self.config.runs_dir), self.config.experiment)
+        if _is_first_process():
+            self.run = self.run or Run.claim(Path(self.config.runs_dir), self.config.experiment)
+            self._held.enter_context(self.run.lock())
+            if self.checkpoint is not None and self.checkpoint.stat().st_mtime_ns != self._read_ns:
+                raise UserError(f"{self.checkpoint} has been written anew meanwhile; start again")
         else:
-            self.run = Path(self.config.runs_dir, self.config.experiment, "elsewhere")  # only rank 0 writes
+            self.run = Run(Path(self.config.runs_dir, self.config.experiment, "elsewhere"))  # only rank 0 writes
         step = None if self.resumed is None else int(self.resumed["global_step"])
-        loggers: list[Any] = [] if settings.logger is False else [RunCurves(self.run, step)]
+        loggers: list[Any] = [] if settings.logger is False else [RunCurves(self.run.folder, step)]
         if settings.logger not in (None, True, False):
             loggers += _as_list(settings.logger)
-        folder = self.run / "checkpoints"
+        folder = self.run.checkpoints
         best = best_checkpoint(folder)
         last = LastCheckpoint(folder, self.config.checkpoint_every_n_steps)
         return {
             "callbacks": [
-                *(SaveLastEpoch([best, last]), *callbacks, StopOnDivergence(self.run)),
+                *(SaveLastEpoch([best, last]), *callbacks, StopOnDivergence(self.run.folder)),
                 *(best, last, StopOnSignal(last)),
             ],
-            "logger": [*loggers, EpochTable(self.run, step)],
+            "logger": [*loggers, EpochTable(self.run.folder, step)],
         }
 
     # Verbs
@@ -380,15 +387,15 @@ class DigitsCLI(LightningCLI):
                 if is_lightnings_complaint(error):
                     raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
                 raise
-            raise refusal(Path(refused.filename or self.run or "."), refused) from None
+            raise refusal(Path(refused.filename or (self.run.folder if self.run else ".")), refused) from None
         self._conclude()
 
     def _discard_empty_run(self) -> None:
         """A run that failed before its first checkpoint leaves no folder behind."""
         if self.resumed is not None or self.run is None:
             return
-        if not any((self.run / name).exists() for name in ("checkpoints", "stopped.txt")):
-            shutil.rmtree(self.run, ignore_errors=True)
+        if not any((self.run.folder / name).exists() for name in ("checkpoints", "stopped.txt")):
+            shutil.rmtree(self.run.folder, ignore_errors=True)
 
     def _conclude(self) -> None:
         if self.trainer.fast_dev_run:
@@ -401,11 +408,11 @@ class DigitsCLI(LightningCLI):
             speed = f"trained in {figures['seconds']:.1f} s"
             if "images_per_second" in figures:
                 speed += f", {figures['images_per_second']:,} images/s"
-            _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run}")
+            assert self.run is not None
+            _say(f"{describe(figures, self.datamodule)} · {speed} · {self.run.folder}")
             if self.config.report and not isinstance(self.datamodule, DigitsDataModule):
                 _say("no report: the images are known of the digits' own data module alone, not of another")
             elif self.config.report:
-                assert self.run is not None
                 _say(f"{write_report(self.run, self.datamodule)}")
 
     def _need_weights(self) -> None:
@@ -427,7 +434,7 @@ class DigitsCLI(LightningCLI):
         for name, value in figures.items():
             print(f"{name:<22} {value}")  # noqa: T201 - this is what was asked for
         if self.run is not None and split == "test":
-            path = self.run / f"test-{name_of(self.datamodule)}.json"
+            path = self.run.folder / f"test-{name_of(self.datamodule)}.json"
             write_json(path, {**figures, "checkpoint": str(self.checkpoint), **context(self.datamodule)})
         _say(f"{describe(figures, self.datamodule)} · {self.checkpoint or self.named or type(self.model).__name__}")
 
@@ -445,7 +452,7 @@ class DigitsCLI(LightningCLI):
         predictions, data = self.model.predictions, self.datamodule
         assert predictions is not None
         names = data.digits.test.names if isinstance(data, DigitsDataModule) and data.digits.test is not None else None
-        folder = self.run or Path()
+        folder = self.run.folder if self.run else Path()
         files = {} if names is None else {"file": names}
         write_predictions(folder / "predictions.csv", predictions, **files)
         written = [folder / "predictions.csv"]
@@ -464,6 +471,11 @@ def _as_list(value: Any) -> list[Any]:
 def _say(line: str) -> None:
     if rank_zero_only.rank == 0:
         print(line, flush=True)  # noqa: T201 - the command line's own output
+
+
+def _is_first_process() -> bool:
+    """Whether this process writes for all; the first of another machine, before Lightning counts it, is told apart."""
+    return rank_zero_only.rank == 0 and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _short_name(class_path: str) -> str:

@@ -14,6 +14,7 @@ from digits.heavy_imports import heavy_imports
 from digits.verb_parser import VerbParser
 
 if TYPE_CHECKING:
+    from digits.data import DigitsDataModule
     from digits.search import Fold
 
 _DESCRIPTION = """\
@@ -37,50 +38,58 @@ def main(arguments: list[str]) -> None:
     if options.jobs < 1:
         raise UserError(f"--jobs is {options.jobs}; it must be at least 1")
     with heavy_imports():  # not for --help
-        import torch
-
-        from digits.evaluation import answer, classification_rows
-        from digits.join import join
-        from digits.models import load_model
+        from digits.evaluation import classification_rows
         from digits.resolve import resolve
-        from digits.search import Launcher, classification_table, conclude_folds, find_or_claim, run_folds
-        from digits.training import tested_checkpoint, write_json
+        from digits.search import RESULT, Launcher, classification_table, conclude_folds, find_or_claim, run_folds
+        from digits.training import lock
 
     for_fit = ["--config", str(options.config), *for_fit]
     config = resolve(for_fit)
     name = options.experiment or config["experiment"]
-    folder = find_or_claim(options.runs_dir, f"{name}-crossval", {"folds": options.folds, "config": config})
-    print(f"{options.folds} folds · {folder}", flush=True)  # noqa: T201 - the command line's own output
-    with tqdm(total=options.folds, unit="fold", disable=None, file=sys.stderr) as bar:
+    folder = find_or_claim(options.runs_dir, f"{name}-crossval", {"folds": options.folds, "config": config}, RESULT)
+    with lock(folder):
+        print(f"{options.folds} folds · {folder}", flush=True)  # noqa: T201 - the command line's own output
+        with tqdm(total=options.folds, unit="fold", disable=None, file=sys.stderr) as bar:
 
-        def done(fold: Fold) -> None:
-            bar.update()
-            bar.write(_describe(fold))
+            def done(fold: Fold) -> None:
+                bar.update()
+                bar.write(_describe(fold))
 
-        folds = run_folds(folder, for_fit, options.folds, Launcher(options.jobs), done)
-    figures, predictions, data = conclude_folds(folder, folds)
-    rows = classification_rows(predictions)
-    with (folder / "classification_report.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(classification_table(rows))  # noqa: T201
-    if options.ensemble:
-        path = folder / "ensemble.ckpt"
-        join([tested_checkpoint(fold.run) for fold in folds], path)
-        if data.has_labelled_test_set:
-            test = data.digits.test
-            assert test is not None
-            tested = answer(load_model(path), test, torch.arange(len(test))).figures()
-            write_json(folder / f"test-{data.digits.source}.json", {f"test/{key}": tested[key] for key in tested})
-            print(  # noqa: T201
-                f"ensemble of the folds: test accuracy {100 * tested['accuracy']:.2f} % of {tested['count']:,} images"
-                f" of {data.digits.source} · {path}"
-            )
+            folds = run_folds(folder, for_fit, options.folds, Launcher(options.jobs), done)
+        figures, predictions, data = conclude_folds(folder, folds)
+        rows = classification_rows(predictions)
+        with (folder / "classification_report.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        print(classification_table(rows))  # noqa: T201
+        if options.ensemble:
+            _test_ensemble(folder, folds, data)
+        print(  # noqa: T201
+            f"{name}: {100 * figures['mean']:.2f} ± {100 * figures['deviation']:.2f} % of the images left out "
+            f"(mean and standard deviation of {options.folds} folds; of the last epochs, which nothing chose, "
+            f"{100 * figures['mean_of_last_epochs']:.2f} %) · {folder}"
+        )
+
+
+def _test_ensemble(folder: Path, folds: list[Fold], data: DigitsDataModule) -> None:
+    import torch
+
+    from digits.evaluation import answer
+    from digits.join import join
+    from digits.models import load_model
+    from digits.training import write_json
+
+    path = folder / "ensemble.ckpt"
+    join([fold.run.tested for fold in folds], path)
+    test = data.digits.test
+    if test is None or not data.has_labelled_test_set:
+        return
+    tested = answer(load_model(path), test, torch.arange(len(test))).figures()
+    write_json(folder / f"test-{data.digits.source}.json", {f"test/{key}": tested[key] for key in tested})
     print(  # noqa: T201
-        f"{name}: {100 * figures['mean']:.2f} ± {100 * figures['deviation']:.2f} % of the images left out "
-        f"(mean and standard deviation of {options.folds} folds; of the last epochs, which nothing chose, "
-        f"{100 * figures['mean_of_last_epochs']:.2f} %) · {folder}"
+        f"ensemble of the folds: test accuracy {100 * tested['accuracy']:.2f} % of {tested['count']:,} images"
+        f" of {data.digits.source} · {path}"
     )
 
 

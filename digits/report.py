@@ -28,8 +28,13 @@ def main(arguments: list[str]) -> None:
     if options.output and len(options.runs) == 1:
         raise UserError("--output is for the page of several runs; that of one run goes to RUN/report")
     with heavy_imports():  # not for --help
-        from digits.reporting import compare_runs, find_run, write_report
+        from digits.reporting import compare_runs, write_report
+        from digits.training import Run
 
-    runs = [find_run(path) for path in options.runs]
-    page = write_report(runs[0]) if len(runs) == 1 else compare_runs(runs, options.output or Path("comparison"))
+    runs = [Run.finished(path) for path in options.runs]
+    if len(runs) == 1:
+        with runs[0].lock():  # a run that goes on has other weights than its figures are of
+            page = write_report(runs[0])
+    else:
+        page = compare_runs(runs, options.output or Path("comparison"))
     print(page)  # noqa: T201 - this is what was asked for

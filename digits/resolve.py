@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from digits.cli import DigitsCLI
@@ -23,5 +24,5 @@ def resolve(arguments: list[str]) -> dict[str, Any]:
 
     Raises UserError where fit would refuse to parse them.
     """
-    settings = _Settings(["fit", *arguments])
+    settings = _Settings(["fit", *arguments], ExitStack())
     return plain(settings.parser, settings.config)

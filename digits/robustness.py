@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _name(checkpoint: Path) -> str:
-    from digits.training import run_of
+    from digits.training import Run
 
-    run = run_of(checkpoint)
-    return checkpoint.stem if run is None else f"{run.parent.name} {run.name.removeprefix('version_')}"
+    run = Run.of(checkpoint)
+    return checkpoint.stem if run is None else run.name

@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> None:
         except ModuleNotFoundError as error:
             raise UserError(f"sweeping needs {error.name}, an extra: pip install 'digits[sweep]'") from None
         from digits.resolve import resolve
-        from digits.search import Launcher
+        from digits.search import Launcher, find_or_claim
+        from digits.training import lock
 
     for_fit = ["--config", str(options.config), *for_fit]
     config = resolve(for_fit)
@@ -48,11 +49,14 @@ def main(arguments: list[str]) -> None:
     sampler = sweeps.sampler_named(options.sampler, options.seed)
     sweeps.pruner_named(options.pruner)  # before the first trial asks for it
     name = options.study or f"{config['experiment']}-sweep"
-    folder = options.runs_dir / name
-    place = options.storage or str(folder / "study.journal")
+    home = options.runs_dir / name
+    home.mkdir(parents=True, exist_ok=True)
+    place = options.storage or str(home / "study.journal")
     purpose = {"space": options.space.read_text(), "config": config, "folds": options.folds}
-    study = sweeps.open_study(name, sweeps.open_storage(place), sampler, purpose)
-    folder.mkdir(parents=True, exist_ok=True)
+    with lock(home, wait=True):  # so that those who begin at once agree on the study
+        study = sweeps.open_study(name, sweeps.open_storage(place), sampler, purpose)
+        identity = sweeps.identity(study)
+    folder = find_or_claim(options.runs_dir, name, {"study": identity})
     wanted = options.trials if points is None else min(options.trials or len(points), len(points))
     if points is not None:
         _say(f"grid of {len(points)} points")
@@ -63,11 +67,11 @@ def main(arguments: list[str]) -> None:
     launcher = Launcher(options.jobs)
     seconds = None if options.minutes is None else 60 * options.minutes
     turns = sweeps.Turns(study, wanted, points, partial(sweeps.suggest, space=space), seconds)
-    lock = threading.Lock()
+    one_by_one = threading.Lock()
     with tqdm(total=wanted, initial=done, unit="trial", disable=None, file=sys.stderr) as bar:
 
         def said(line: str) -> None:
-            with lock:
+            with one_by_one:
                 bar.update()
                 bar.write(line)
 
@@ -76,17 +80,18 @@ def main(arguments: list[str]) -> None:
             launcher.each(tasks, "the same command goes on with the study")
         finally:
             turns.close()
-    rows = sweeps.write_table(folder / "trials.csv", study)
-    _print_best(rows)
-    best = sweeps.best_trial(study)
-    if best is None:
-        raise UserError(f"no trial came to its end; {folder}/trial-*/log.txt say why")
-    assert best.value is not None
-    found = resolve([*for_fit, *sweeps.flags(sweeps.decode(space, best.params))])
-    found |= {"experiment": f"{config['experiment']}-best"}
-    command = shlex.join(["python", "-m", "digits", *_without_storage(arguments)])
-    sweeps.write_best(folder / "best.yaml", found, best.value, command)
-    sweeps.write_plots(folder, study)
+    with lock(folder, wait=True):  # another process of the study may be at its end too
+        rows = sweeps.write_table(folder / "trials.csv", study)
+        _print_best(rows)
+        best = sweeps.best_trial(study)
+        if best is None:
+            raise UserError(f"no trial came to its end; {folder}/trial-*/log.txt say why")
+        assert best.value is not None
+        found = resolve([*for_fit, *sweeps.flags(sweeps.decode(space, best.params))])
+        found |= {"experiment": f"{config['experiment']}-best"}
+        command = shlex.join(["python", "-m", "digits", *_without_storage(arguments)])
+        sweeps.write_best(folder / "best.yaml", found, best.value, command)
+        sweeps.write_plots(folder, study)
     _say(
         f"{len(rows)} trials; the best, number {sweeps.number_of(best)}, reads {100 * best.value:.2f} % of the "
         f"validation images · {folder / 'best.yaml'}"

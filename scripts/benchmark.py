@@ -42,7 +42,7 @@ from digits.exporting.subject import Answering
 from digits.models import DigitClassifier, build_network
 from digits.onnx_network import OnnxNetwork
 from digits.recognition import Recognizer
-from digits.training import default_precision, keep_freed_memory
+from digits.training import Run, default_precision, keep_freed_memory
 from digits.training.provenance import hardware
 
 ROOT = Path(__file__).parents[1]
@@ -108,8 +108,8 @@ class Workplace:
         runs = tempfile.mkdtemp(dir=self.folder)
         path = str(ROOT / "configs" / config)
         _, memory = self.run("fit", "--config", path, "--runs_dir", runs, "--report", "false", *options)
-        (metrics,) = Path(runs).glob("*/*/metrics.json")
-        return {**json.loads(metrics.read_text()), "memory": memory / 1e6}
+        (run,) = Run.all_in(Path(runs))
+        return {**run.figures, "memory": memory / 1e6}
 
     def first_step(self) -> float:
         """Seconds from the start of the command to the end of the first training step."""

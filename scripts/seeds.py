@@ -12,7 +12,6 @@ printed can be computed again.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 import sys
@@ -25,7 +24,7 @@ from scipy.stats import binomtest, ttest_ind
 from digits.data import default_data_dir, find_source
 from digits.errors import Interrupted, UserError
 from digits.search import Launcher, RunFailedError
-from digits.training import tested_checkpoint
+from digits.training import Run
 
 ROOT = Path(__file__).parents[1]
 # Test images of MNIST whose labels people dispute (Northcutt et al. 2021): wrong, neither, or undecided.
@@ -33,27 +32,25 @@ DISPUTED = {947, 1621, 1901, 2462, 2597, 3558, 5937, 6651, 6783, 9729, 2654, 352
 _FIGURES = ("test/accuracy", "test/loss", "test/ece", "test/coverage_at_0.999", "seconds", "images_per_second")
 
 
-def train(config: Path, seed: int, runs_dir: Path, launcher: Launcher, options: list[str]) -> Path:
-    """The folder of the finished run with that seed, and with its predictions; trained, resumed or found."""
+def train(config: Path, seed: int, runs_dir: Path, launcher: Launcher, options: list[str]) -> Run:
+    """The finished run with that seed, and with its predictions; trained, resumed or found."""
     experiment = f"{config.stem}-seed-{seed}"
     arguments = ["--config", str(config), "--seed_everything", str(seed), *options]
     arguments += ["--trainer.callbacks+=digits.training.StopWithParent"]
     run = launcher.fit(runs_dir, experiment, arguments)
-    if not (run / "predictions.csv").exists():
-        checkpoint = tested_checkpoint(run)
-        launcher.run("predict", "--ckpt_path", str(checkpoint), log=run.parent / "log.txt")
+    if not run.predictions_file.exists():
+        launcher.run("predict", "--ckpt_path", str(run.tested), log=run.folder.parent / "log.txt")
     return run
 
 
-def collect(run: Path, seed: int) -> dict[str, Any]:
+def collect(run: Run, seed: int) -> dict[str, Any]:
     """A run's figures and the indices of the test images it misread."""
-    metrics = json.loads((run / "metrics.json").read_text())
+    metrics = run.figures
     source = metrics["data"]["source"]
     test = find_source(source).load(default_data_dir()).test
     assert test is not None
     assert test.labels is not None
-    with (run / "predictions.csv").open() as file:
-        answers = [int(row["label"]) for row in csv.DictReader(file)]
+    answers = [int(row["label"]) for row in run.predictions]
     labels = test.labels.tolist()
     mistakes = [index for index, (answer, label) in enumerate(zip(answers, labels, strict=True)) if answer != label]
     figures = {name: metrics[name] for name in _FIGURES}

@@ -9,7 +9,6 @@ The seed is fixed beforehand, so that nothing is chosen by a test figure.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from digits.models import load_model, save_portable
 from digits.recognition import WEIGHTS
+from digits.training import Run
 
 _SEED = 1
 _COMMAND = ["fit", "--config", "configs/champion.yaml", "--seed_everything", str(_SEED), "--report", "false"]
@@ -25,7 +25,9 @@ _KEPT = ("seed", "data", "commit", "versions", "hardware", "config")
 
 def ship(checkpoint: Path, target: Path) -> None:
     """Write the network of a finished run to ``target``, and what the run's metrics.json says beside it."""
-    metrics = json.loads((checkpoint.parents[1] / "metrics.json").read_text())
+    run = Run.of(checkpoint)
+    assert run is not None
+    metrics = run.figures
     figures = {name: value for name, value in metrics.items() if isinstance(value, int | float) and name not in _KEPT}
     about = {key: metrics[key] for key in _KEPT}
     assert about["seed"] == _SEED
@@ -41,8 +43,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "digits", *_COMMAND, "--runs_dir", folder], check=True)
-        (checkpoint,) = Path(folder).glob("*/*/checkpoints/best.ckpt")
-        ship(checkpoint, WEIGHTS)
+        (run,) = Run.all_in(Path(folder))
+        ship(run.best, WEIGHTS)
 
 
 if __name__ == "__main__":

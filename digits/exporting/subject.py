@@ -16,7 +16,7 @@ from digits.errors import UserError
 from digits.models import DigitClassifier, describe_network, load_model, read_checkpoint
 from digits.paths import expand
 from digits.recognition import WEIGHTS, load_pretrained
-from digits.training import run_of, tested_checkpoint
+from digits.training import Run
 
 _FIGURES = ("test/accuracy", "test/loss", "test/ece", "test/coverage_at_0.999", "test/count")
 
@@ -47,11 +47,9 @@ def read_subject(checkpoint: Path | None) -> Subject:
     if checkpoint.suffix in (".onnx", ".pt2", ".safetensors"):
         raise UserError(f"{checkpoint} is exported already; give the checkpoint that it was made from")
     config = read_checkpoint(checkpoint)["digits_config"]
-    run = run_of(checkpoint)
-    path = None if run is None else run / "metrics.json"
-    if run is not None and path is not None and path.is_file() and checkpoint.samefile(tested_checkpoint(run)):
-        metrics = json.loads(path.read_text())
-        return _subject(load_model(checkpoint), config, metrics, metrics)
+    run = Run.of(checkpoint)
+    if run is not None and run.is_finished and checkpoint.samefile(run.tested):
+        return _subject(load_model(checkpoint), config, run.figures, run.figures)
     return _subject(load_model(checkpoint), config, {}, {})
 
 

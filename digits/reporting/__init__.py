@@ -2,6 +2,6 @@
 
 from digits.reporting.comparison import compare_runs
 from digits.reporting.report import write_report
-from digits.reporting.run import Run, find_run, read_run
+from digits.reporting.run import JudgedRun, read_run
 
-__all__ = ["Run", "compare_runs", "find_run", "read_run", "write_report"]
+__all__ = ["JudgedRun", "compare_runs", "read_run", "write_report"]

@@ -14,8 +14,8 @@ from digits.evaluation import accuracies_figure, differences_figure, validation_
 from digits.reporting.page import folder_for, render
 from digits.reporting.pictures import save_picture
 from digits.reporting.report import facts, headline
-from digits.reporting.run import Run, read_run
-from digits.training import flatten
+from digits.reporting.run import JudgedRun, read_run
+from digits.training import Run, flatten
 
 _CAPTIONS = {
     "accuracies": "Accuracy of each run, with 95 % intervals (Wilson's).",
@@ -24,12 +24,12 @@ _CAPTIONS = {
 }
 
 
-def compare_runs(folders: list[Path], target: Path) -> Path:
+def compare_runs(finished: list[Run], target: Path) -> Path:
     """Write ``<target>/index.html`` and its pictures; returns the page.
 
     Raises UserError where files are missing, or where the runs are not judged by the same images.
     """
-    runs = [read_run(folder) for folder in folders]
+    runs = [read_run(run) for run in finished]
     first = runs[0]
     for run in runs[1:]:
         if run.split != first.split or run.metrics["data"]["fingerprint"] != first.metrics["data"]["fingerprint"]:
@@ -92,7 +92,7 @@ def _by_row(columns: list[dict[str, str]]) -> dict[str, list[str]]:
     return {name: [column.get(name, "") for column in columns] for name in columns[0]}
 
 
-def _differing_settings(runs: list[Run]) -> dict[str, list[str]]:
+def _differing_settings(runs: list[JudgedRun]) -> dict[str, list[str]]:
     """The keys of the configurations that are not the same in all runs."""
     flat = [flatten(run.metrics["config"]) for run in runs]
     keys = sorted({key for config in flat for key in config})

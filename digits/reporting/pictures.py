@@ -27,7 +27,7 @@ from digits.evaluation import (
     sample_digits_figure,
     sample_predictions_figure,
 )
-from digits.reporting.run import Run
+from digits.reporting.run import JudgedRun
 
 _DPI = 130
 
@@ -42,7 +42,7 @@ class Picture:
     is_wide: bool
 
 
-def run_pictures(run: Run, places: np.ndarray, mapped: Tensor) -> dict[str, Figure]:
+def run_pictures(run: JudgedRun, places: np.ndarray, mapped: Tensor) -> dict[str, Figure]:
     """Every picture of a run by its name; ``places`` ``(M, 2)`` is the map of the predictions ``mapped`` ``(M,)``."""
     predictions, training = run.predictions, run.training
     assert training.labels is not None

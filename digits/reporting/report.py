@@ -16,7 +16,8 @@ from digits.data import DigitsDataModule
 from digits.evaluation import classification_rows, colour_of, confidence_interval, features_of, map_features
 from digits.reporting.page import folder_for, render
 from digits.reporting.pictures import run_pictures, save_picture, sprite_uri
-from digits.reporting.run import Run, read_run
+from digits.reporting.run import JudgedRun, read_run
+from digits.training import Run
 
 _MAPPED, _SPRITE_COLUMNS = 2000, 50
 _CAPTIONS = {
@@ -36,12 +37,13 @@ _CAPTIONS = {
 }
 
 
-def write_report(folder: Path, data: DigitsDataModule | None = None) -> Path:
-    """Write ``<folder>/report/index.html``, which needs no other file, and each picture beside it; returns the page.
+def write_report(of: Run, data: DigitsDataModule | None = None) -> Path:
+    """Write a finished run's ``report/index.html``, which needs no other file, and each picture beside it.
 
-    ``data`` are the run's, where they are in memory already. Raises UserError where its files or data are missing.
+    Returns the page. ``data`` are the run's, where they are in memory already. Raises UserError where its files or data
+    are missing.
     """
-    run = read_run(folder, data)
+    run = read_run(of, data)
     mapped = _some(len(run.predictions.labels))
     images = run.images[run.predictions.indices[mapped]]
     places = map_features(features_of(run.model, images))
@@ -49,7 +51,7 @@ def write_report(folder: Path, data: DigitsDataModule | None = None) -> Path:
     rows = classification_rows(run.predictions)
     one = noun(run.predictions.class_names)
     words = {"one": one, "many": "digits" if one == "digit" else "classes"}
-    target = folder / "report"
+    target = of.folder / "report"
     page = target / "index.html"
     with folder_for(target):
         pictures = [
@@ -76,13 +78,13 @@ def write_report(folder: Path, data: DigitsDataModule | None = None) -> Path:
     return page
 
 
-def _title(run: Run) -> str:
+def _title(run: JudgedRun) -> str:
     experiment, version = run.folder.parent.name, run.folder.name.replace("_", " ")
     accuracy, count = _figures(run)["accuracy"], len(run.predictions.labels)
     return f"{experiment}, {version}: {_percent(accuracy)} of {count:,} images read"
 
 
-def _points(run: Run, mapped: Tensor, images: Tensor, places: np.ndarray) -> dict[str, Any]:
+def _points(run: JudgedRun, mapped: Tensor, images: Tensor, places: np.ndarray) -> dict[str, Any]:
     """What the page's map draws."""
     low, high = places.min(axis=0), places.max(axis=0)
     return {
@@ -101,12 +103,12 @@ def _some(count: int) -> Tensor:
     return torch.randperm(count, generator=generator)[:_MAPPED].sort().values
 
 
-def _figures(run: Run) -> dict[str, float]:
+def _figures(run: JudgedRun) -> dict[str, float]:
     """The figures of the images that the run is judged by."""
     return run.predictions.figures()
 
 
-def headline(run: Run) -> dict[str, str]:
+def headline(run: JudgedRun) -> dict[str, str]:
     """The most important figures, in words and with their units."""
     figures = _figures(run)
     count = len(run.predictions.labels)
@@ -124,7 +126,7 @@ def headline(run: Run) -> dict[str, str]:
     }
 
 
-def facts(run: Run) -> dict[str, str]:
+def facts(run: JudgedRun) -> dict[str, str]:
     """What it takes to judge the figures, and to get them again."""
     metrics = run.metrics
     machine = metrics["hardware"]

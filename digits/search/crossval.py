@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ import torch
 from digits.data import DigitsDataModule
 from digits.data.splits import split_training_set
 from digits.evaluation import answer
-from digits.models import Predictions, load_model
+from digits.models import Predictions
 from digits.search.launcher import Launcher
-from digits.training import claim_run, data_of, tested_checkpoint, write_json, write_predictions
+from digits.training import Run, write_json, write_predictions
 
-_SETTINGS, _RESULT = "settings.json", "crossval.json"
+RESULT = "crossval.json"
 FIT_OPTIONS = (
     *("--trainer.limit_test_batches", "0"),
     *("--trainer.limit_val_batches", "1.0"),  # also where the recipe alone has no use for it
@@ -37,25 +35,13 @@ class Fold:
     """
 
     number: int
-    run: Path
+    run: Run
     metrics: dict[str, Any]
     last_accuracy: float
 
     @property
     def accuracy(self) -> float:
         return self.metrics["val/accuracy"]
-
-
-def find_or_claim(runs_dir: Path, name: str, settings: dict[str, Any]) -> Path:
-    """The folder of an unfinished cross-validation with the same settings, the newest, or a new one."""
-    versions = sorted((runs_dir / name).glob("version_*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for folder in versions:
-        known = folder / _SETTINGS
-        if known.exists() and not (folder / _RESULT).exists() and json.loads(known.read_text()) == settings:
-            return folder
-    folder = claim_run(runs_dir, name)
-    write_json(folder / _SETTINGS, settings)
-    return folder
 
 
 def run_folds(
@@ -73,9 +59,8 @@ def run_fold(folder: Path, experiment: str, arguments: list[str], number: int, c
     """Train fold ``number`` of ``count`` as ``<folder>/<experiment>/``."""
     options = [*arguments, *FIT_OPTIONS, "--data.num_folds", str(count), "--data.fold", str(number)]
     run = launcher.fit(folder, experiment, options)
-    with (run / "metrics.csv").open(newline="") as file:
-        accuracies = [float(row["val/accuracy"]) for row in csv.DictReader(file) if row.get("val/accuracy")]
-    metrics = json.loads((run / "metrics.json").read_text())
+    accuracies = [row["val/accuracy"] for row in run.curves if "val/accuracy" in row]
+    metrics = run.figures
     return Fold(number, run, metrics, accuracies[-1] if accuracies else metrics["val/accuracy"])
 
 
@@ -84,7 +69,7 @@ def conclude_folds(folder: Path, folds: list[Fold]) -> tuple[dict[str, Any], Pre
 
     Returns the figures, these predictions, and the data.
     """
-    data = data_of(folds[0].metrics)
+    data = folds[0].run.data()
     predictions, fold_of = _out_of_fold(folds, data)
     write_predictions(
         folder / "predictions.csv", predictions, truth=predictions.names_of(predictions.labels), fold=fold_of.tolist()
@@ -95,7 +80,7 @@ def conclude_folds(folder: Path, folds: list[Fold]) -> tuple[dict[str, Any], Pre
         "deviation": statistics.stdev(accuracies),
         "mean_of_last_epochs": statistics.mean(fold.last_accuracy for fold in folds),
         "folds": [
-            {"fold": fold.number, "run": str(fold.run.relative_to(folder)), "seconds": fold.metrics["seconds"]}
+            {"fold": fold.number, "run": str(fold.run.folder.relative_to(folder)), "seconds": fold.metrics["seconds"]}
             | {name: value for name, value in fold.metrics.items() if name.startswith("val/")}
             for fold in folds
         ],
@@ -104,7 +89,7 @@ def conclude_folds(folder: Path, folds: list[Fold]) -> tuple[dict[str, Any], Pre
         "commit": folds[0].metrics["commit"],
         "hardware": folds[0].metrics["hardware"],
     }
-    write_json(folder / _RESULT, figures)
+    write_json(folder / RESULT, figures)
     return figures, predictions, data
 
 
@@ -125,7 +110,7 @@ def _out_of_fold(folds: list[Fold], data: DigitsDataModule) -> tuple[Predictions
         )
         indices = torch.from_numpy(validation)
         fold_of[indices] = fold.number
-        parts.append(answer(load_model(tested_checkpoint(fold.run)), images, indices))
+        parts.append(answer(fold.run.model(), images, indices))
     indices, logits, labels = (
         torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "logits", "labels")
     )

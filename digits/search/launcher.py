@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -15,11 +18,16 @@ from types import FrameType
 from typing import TypeVar
 
 from digits.errors import Interrupted, UserError
-from digits.training import PARENT
+from digits.training import PARENT, InUseError, Run
 
 Result = TypeVar("Result")
 
 _STOPPED = (130, 143)
+_ATTEMPTS = 3
+"""So often a run that the system kills is begun."""
+_SECONDS_TO_END = 30.0
+"""So long the run of a process that is gone may take to notice."""
+_ROOM = 64 * 1024
 
 
 class Launcher:
@@ -41,22 +49,41 @@ class Launcher:
         self._running: set[subprocess.Popen[bytes]] = set()
         self.is_stopping = False
 
-    def fit(self, runs_dir: Path, experiment: str, arguments: list[str], **environment: str) -> Path:
-        """The folder of the finished run of that experiment: found, or resumed where it broke, or trained.
+    def fit(self, runs_dir: Path, experiment: str, arguments: list[str], **environment: str) -> Run:
+        """The finished run of that experiment: found, or resumed where it broke, or trained.
 
-        ``arguments`` are fit's, for a new run. Raises UserError where fit refuses them, RunFailedError where it fails,
-        and Interrupted where it was stopped.
+        ``arguments`` are fit's, for a new run. A run that the system kills, as it does when memory runs out, is begun
+        again a few times. Raises UserError where fit refuses the arguments, RunFailedError where it fails, NoRoomError
+        where the disk is full, InUseError where another process has the run, and Interrupted where it was stopped.
         """
-        run = _newest(runs_dir / experiment)
-        if run is not None and (run / "metrics.json").exists():
-            return run
-        last = None if run is None else run / "checkpoints" / "last.ckpt"
-        start = ["--ckpt_path", str(last)] if last is not None and last.exists() else arguments
         names = ["--experiment", experiment, "--runs_dir", str(runs_dir), "--report", "false"]
-        self.run("fit", *start, *names, log=runs_dir / experiment / "log.txt", **environment)
-        run = _newest(runs_dir / experiment)
-        assert run is not None
-        return run
+        kills = 0
+        while True:
+            run = next(iter(Run.all_in(runs_dir, experiment)), None)
+            if run is not None and run.is_finished:
+                return run
+            start = arguments
+            if run is not None and run.last.exists():
+                self._wait_for(run)
+                start = ["--ckpt_path", str(run.last)]
+            try:
+                self.run("fit", *start, *names, log=runs_dir / experiment / "log.txt", **environment)
+            except RunKilledError:
+                kills += 1
+                if kills == _ATTEMPTS:
+                    raise
+
+    def _wait_for(self, run: Run) -> None:
+        """Let the process of a sweep that was killed, which ends after its batch, leave its run."""
+        end = time.monotonic() + _SECONDS_TO_END
+        while True:
+            try:
+                with run.lock():
+                    return
+            except InUseError:
+                if time.monotonic() > end or self.is_stopping:
+                    raise
+            time.sleep(0.1)
 
     def run(self, *arguments: str, log: Path, **environment: str) -> None:
         """Run a verb, adding what it prints to ``log``; raises as ``fit`` does."""
@@ -85,7 +112,14 @@ class Launcher:
         with log.open("rb") as file:
             file.seek(begin)
             said = file.read().decode(errors="replace")
+        if status == -signal.SIGKILL:
+            raise RunKilledError(
+                f"a run was killed {_ATTEMPTS} times, as the system does when memory runs out: "
+                f"take fewer --jobs or a smaller data.batch_size (all that it said: {log})"
+            )
         complaints = [line for line in said.splitlines() if line.startswith("digits: error: ")]
+        if _is_full(log.parent) or any(os.strerror(errno.ENOSPC) in line for line in complaints):
+            raise NoRoomError(f"the disk of {log.parent} is full; make room, then the same command goes on")
         if status == 2 and complaints:
             raise UserError(complaints[-1].removeprefix("digits: error: "))
         raise RunFailedError(f"a run failed with status {status}: {_last_line(said)} (all that it said: {log})")
@@ -124,8 +158,16 @@ class Launcher:
         return [future.result() for future in futures]
 
 
-class RunFailedError(Exception):
-    """A run ended in a way that is not a user's mistake."""
+class RunFailedError(UserError):
+    """A run ended in a way that its settings do not explain; what it said is in a file that the message names."""
+
+
+class RunKilledError(RunFailedError):
+    """A run was killed."""
+
+
+class NoRoomError(UserError):
+    """The disk that runs are kept on is full."""
 
 
 class _TerminatedError(BaseException):
@@ -149,8 +191,12 @@ def _signals_raised() -> Iterator[None]:
         signal.signal(signal.SIGTERM, former)
 
 
-def _newest(experiment: Path) -> Path | None:
-    return max(experiment.glob("version_*"), key=lambda path: path.stat().st_mtime, default=None)
+def _is_full(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            return file.write(bytes(_ROOM)) < _ROOM
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _last_line(text: str) -> str:

@@ -1,12 +1,13 @@
 """Callbacks, loggers and files of a run."""
 
 from digits.training.allocator import keep_freed_memory
-from digits.training.checkpoint_io import AtomicCheckpointIO, find_disk_error, refusal
+from digits.training.checkpoint_io import AtomicCheckpointIO, refusal
 from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint, refuse_inexact_resume
 from digits.training.conclusion import conclude, describe, flatten, why_stopped
 from digits.training.divergence import StopOnDivergence
 from digits.training.epoch_loop import Trainer
 from digits.training.interruption import StopOnSignal
+from digits.training.lock import InUseError, lock
 from digits.training.new_settings import TakeUpNewSettings
 from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
@@ -14,8 +15,9 @@ from digits.training.progress import ProgressBar
 from digits.training.refusals import is_lightnings_complaint, refuse_inexact_settings
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, name_of, write_json, write_predictions, write_submission
+from digits.training.run import Run
 from digits.training.run_config import RunConfig, plain
-from digits.training.runs import claim_run, data_of, find_checkpoint, open_checkpoint, run_of, tested_checkpoint
+from digits.training.runs import find_checkpoint, open_checkpoint
 from digits.training.stopwatch import Stopwatch
 from digits.training.table import EpochTable
 from digits.training.tensorboard import EvaluationPictures, RunCurves, find_curves
@@ -25,8 +27,10 @@ __all__ = [
     "AtomicCheckpointIO",
     "EpochTable",
     "EvaluationPictures",
+    "InUseError",
     "LastCheckpoint",
     "ProgressBar",
+    "Run",
     "RunConfig",
     "RunCurves",
     "SaveLastEpoch",
@@ -38,27 +42,23 @@ __all__ = [
     "TakeUpNewSettings",
     "Trainer",
     "best_checkpoint",
-    "claim_run",
     "conclude",
     "context",
-    "data_of",
     "default_precision",
     "describe",
     "evaluate",
     "find_checkpoint",
     "find_curves",
-    "find_disk_error",
     "flatten",
     "is_lightnings_complaint",
     "keep_freed_memory",
+    "lock",
     "name_of",
     "open_checkpoint",
     "plain",
     "refusal",
     "refuse_inexact_resume",
     "refuse_inexact_settings",
-    "run_of",
-    "tested_checkpoint",
     "why_stopped",
     "write_json",
     "write_predictions",

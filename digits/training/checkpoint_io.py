@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 from pathlib import Path
@@ -14,8 +13,6 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from digits.errors import UserError
 from digits.models import read_verified
-
-_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -47,15 +44,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> Any:
         """Read a checkpoint; raises UserError where ``read_verified`` does."""
         return read_verified(Path(path))
-
-
-def find_disk_error(error: BaseException | None) -> OSError | None:
-    """The refusal of a disk that is full or read-only among an exception and those that led to it."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _REFUSALS:
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def refusal(path: Path, error: OSError) -> UserError:

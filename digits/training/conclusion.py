@@ -16,7 +16,7 @@ from digits.models import DigitClassifier, read_checkpoint
 from digits.training.checkpoint_io import AtomicCheckpointIO
 from digits.training.checkpoints import LastCheckpoint
 from digits.training.results import context, evaluate, name_of, write_json
-from digits.training.runs import tested_checkpoint
+from digits.training.run import Run
 from digits.training.stopwatch import Stopwatch
 from digits.training.tensorboard import RunCurves, find_curves, show_model
 
@@ -51,7 +51,7 @@ def conclude(
     if not isinstance(data, DigitsDataModule) or data.has_labelled_test_set:
         figures |= evaluate(trainer, model, data, "test", checkpoint)
     if trainer.is_global_zero:
-        write_json(checkpoint.parent.parent / "metrics.json", figures | context(data) | {"config": config})
+        write_json(Run(checkpoint.parent.parent).figures_file, figures | context(data) | {"config": config})
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
         if curves is not None and isinstance(data, DigitsDataModule):
@@ -104,7 +104,7 @@ def describe(figures: dict[str, float], data: LightningDataModule) -> str:
 def _checkpoint_to_test(trainer: Trainer) -> Path:
     """``best.ckpt``, or ``last.ckpt`` of a run without validation."""
     last = next(callback for callback in trainer.callbacks if isinstance(callback, LastCheckpoint))
-    return tested_checkpoint(last.path.parent.parent)
+    return Run(last.path.parent.parent).tested
 
 
 def _show_model(

@@ -53,7 +53,10 @@ def name_of(data: LightningDataModule) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    """Write a JSON file that is whole or not there."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.replace(path)
 
 
 def write_predictions(path: Path, predictions: Predictions, **more: Sequence[Any]) -> None:

@@ -32,7 +32,7 @@ def test_a_grid_is_tried_whole_and_the_best_is_a_recipe(digits, recipe, tmp_path
         "sweep", "--config", recipe, "--space", "grid.yaml", "--sampler", "grid", "--jobs", "2"
     )
     assert status == 0, errors
-    folder = tmp_path / "runs" / "small-sweep"
+    folder = tmp_path / "runs" / "small-sweep" / "version_0"
     assert "grid of 4 points" in output
     rows = trials(folder)
     assert len(rows) == 4
@@ -64,10 +64,10 @@ def test_what_does_not_reach_the_median_is_pruned(digits, recipe, tmp_path):
     )
     options = ["--config", recipe, "--space", "space.yaml", "--sampler", "grid", "--trainer.max_epochs", "6"]
     assert digits("sweep", *options, "--jobs", "2")[0] == 0
-    best, *_, worst = trials(tmp_path / "runs" / "small-sweep")
+    best, *_, worst = trials(tmp_path / "runs" / "small-sweep" / "version_0")
     assert (best["state"], worst["state"]) == ("complete", "pruned")
     assert float(worst["model.init_args.optimizer.init_args.lr"]) == 1e-9
-    (run,) = (tmp_path / "runs" / "small-sweep").glob("trial-0007/version_0")
+    (run,) = (tmp_path / "runs" / "small-sweep" / "version_0").glob("trial-0007/version_0")
     assert json.loads((run / "metrics.json").read_text())["epochs"] < 6
 
 
@@ -78,7 +78,7 @@ def test_folds_judge_a_trial(digits, recipe, tmp_path):
         "sweep", "--config", recipe, "--space", "one.yaml", "--sampler", "grid", "--folds", "2", "--jobs", "2"
     )
     assert status == 0, errors
-    folder = tmp_path / "runs" / "small-sweep"
+    folder = tmp_path / "runs" / "small-sweep" / "version_0"
     (row,) = trials(folder)
     folds = [json.loads(path.read_text())["val/accuracy"] for path in folder.glob("trial-0000-fold-*/*/metrics.json")]
     assert len(folds) == 2
@@ -123,7 +123,7 @@ def test_two_workers_one_of_them_killed(start, recipe, space, storage, tmp_path)
     options = ["sweep", "--config", recipe, "--space", space, "--trials", "8", "--storage", storage]
     options += ["--trainer.max_epochs", "12"]
     first, second = start(*options), start(*options)
-    folder = tmp_path / "runs" / "small-sweep"
+    folder = tmp_path / "runs" / "small-sweep" / "version_0"
     while len(list(folder.glob("trial-*/version_0/metrics.csv"))) < 3:
         assert first.poll() is None, first.communicate()
         time.sleep(0.05)
@@ -145,7 +145,9 @@ def test_two_workers_one_of_them_killed(start, recipe, space, storage, tmp_path)
 def test_stopped_by_hand_it_goes_on(start, recipe, space, tmp_path):
     options = ["sweep", "--config", recipe, "--space", space, "--trials", "2", "--trainer.max_epochs", "30"]
     process = start(*options)
-    checkpoint = tmp_path / "runs" / "small-sweep" / "trial-0000" / "version_0" / "checkpoints" / "last.ckpt"
+    checkpoint = (
+        tmp_path / "runs" / "small-sweep" / "version_0" / "trial-0000" / "version_0" / "checkpoints" / "last.ckpt"
+    )
     while not checkpoint.exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -156,7 +158,7 @@ def test_stopped_by_hand_it_goes_on(start, recipe, space, tmp_path):
     again = start(*options)
     _, errors = again.communicate(timeout=120)
     assert again.returncode == 0, errors
-    assert [row["trial"] for row in trials(tmp_path / "runs" / "small-sweep")].count("0") == 1
+    assert [row["trial"] for row in trials(tmp_path / "runs" / "small-sweep" / "version_0")].count("0") == 1
     assert "resume with" in (checkpoint.parents[2] / "log.txt").read_text()
     assert len(list(checkpoint.parents[2].glob("version_*"))) == 1
 
@@ -168,5 +170,5 @@ def test_trials_of_two_processes_each(digits, recipe, space, tmp_path):
         "sweep", "--config", recipe, "--space", space, "--trials", "2", "--trainer.max_epochs", "3", *devices
     )
     assert status == 0, errors
-    rows = trials(tmp_path / "runs" / "small-sweep")
+    rows = trials(tmp_path / "runs" / "small-sweep" / "version_0")
     assert [row["state"] for row in rows] == ["complete", "complete"]

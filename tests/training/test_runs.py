@@ -3,25 +3,25 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from digits.errors import UserError
-from digits.training import claim_run, find_checkpoint
+from digits.training import Run, find_checkpoint
 
 
 def test_claims_are_exclusive(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        runs = list(pool.map(lambda _: claim_run(tmp_path, "cnn"), range(40)))
-    assert sorted(run.name for run in runs) == sorted(f"version_{number}" for number in range(40))
+        runs = list(pool.map(lambda _: Run.claim(tmp_path, "cnn"), range(40)))
+    assert sorted(run.folder.name for run in runs) == sorted(f"version_{number}" for number in range(40))
 
 
 def test_claim_goes_on_after_the_highest(tmp_path):
     (tmp_path / "cnn" / "version_10").mkdir(parents=True)
     (tmp_path / "cnn" / "version_x").mkdir()
-    assert claim_run(tmp_path, "cnn").name == "version_11"
+    assert Run.claim(tmp_path, "cnn").folder.name == "version_11"
 
 
 def test_claim_where_no_folder_can_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make a folder for the run"):
-        claim_run(tmp_path / "file", "cnn")
+        Run.claim(tmp_path / "file", "cnn")
 
 
 def test_last_is_of_the_newest_run_that_has_one(tmp_path):

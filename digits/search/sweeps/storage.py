@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from digits.errors import UserError, did_you_mean
@@ -23,15 +24,43 @@ _FIRST_UNPRUNED = 5
 """So many trials run to their end before any is compared with them."""
 
 
+class _MendingLock(JournalFileSymlinkLock):
+    """Optuna's lock on its journal, whose holder finds whole records only.
+
+    A process that dies while writing, or a full disk, leaves half a record at the end. Optuna would write the next one
+    behind it on the same line, and never read the journal again. Half a record counts for nobody, and is cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+
+    def acquire(self) -> bool:
+        super().acquire()
+        try:
+            with self._path.open("r+b") as file:
+                content_end = file.seek(0, os.SEEK_END)
+                file.seek(max(0, content_end - 1))
+                if file.read(1) not in (b"", b"\n"):
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
+        except BaseException:
+            self.release()
+            raise
+        return True
+
+
 def open_storage(place: str) -> BaseStorage:
     """The journal file at a path, or the database of a URL; raises UserError where it cannot be had."""
     if "://" not in place:
         path = Path(place)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(place))
+            return JournalStorage(JournalFileBackend(place, _MendingLock(path)))
         except OSError as error:
             raise UserError(f"cannot keep the study in {path}: {error.strerror}; give another --storage") from None
+        except ValueError as error:
+            raise UserError(f"the study in {path} is damaged ({error}); give another --storage") from None
     kind = place.partition("://")[0]
     if kind == "postgresql":  # whose usual driver is not the one that comes with the extra
         place = place.replace("postgresql://", "postgresql+psycopg://", 1)

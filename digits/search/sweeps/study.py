@@ -14,9 +14,9 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
-from digits.errors import UserError
+from digits.errors import UserError, find_disk_error
 
-_WORKER, _BEAT, FAILED = "worker", "beat", "error"
+_WORKER, _BEAT, _IDENTITY, FAILED = "worker", "beat", "identity", "error"
 _SECONDS_BETWEEN_BEATS = 3.0
 _SECONDS_TO_LIVE = 30.0
 _SECONDS_TO_LOOK_AGAIN = 1.0
@@ -36,6 +36,17 @@ def open_study(name: str, storage: BaseStorage, sampler: BaseSampler, purpose: d
     elif known != purpose:
         raise UserError(f"the study {name!r} is there already, with another space or recipe; give --study another name")
     return study
+
+
+def identity(study: Study) -> str:
+    """What tells a study from every other, of whatever name, in whatever storage: its trials are in no other's folder.
+
+    Given at the first asking; two processes must not ask for the first time at once.
+    """
+    if _IDENTITY not in study.user_attrs:
+        study.set_user_attr(_IDENTITY, uuid4().hex)
+    found: str = study.user_attrs[_IDENTITY]
+    return found
 
 
 def counted(trial: FrozenTrial) -> bool:
@@ -193,6 +204,9 @@ class Turns:
                     self.study._storage.set_trial_user_attr(trial_id, _BEAT, f"{self._name} {count}")
                 except UpdateFinishedTrialError:  # meanwhile
                     continue
+                except OSError as error:
+                    if find_disk_error(error) is None:  # else the run itself ends, and there is no more to say
+                        raise
 
     def _give_back_the_dead(self) -> None:
         now = time.monotonic()

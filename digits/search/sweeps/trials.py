@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from optuna import Trial
 
 from digits.errors import Interrupted, UserError
 from digits.search.crossval import FIT_OPTIONS, run_fold
-from digits.search.launcher import Launcher, RunFailedError
+from digits.search.launcher import Launcher, NoRoomError
 from digits.search.sweeps.space import flags
 from digits.search.sweeps.study import Turns, number_of, stored
 from digits.search.sweeps.trial_report import PRUNED, TRIAL
+from digits.training import InUseError
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,14 @@ def work(sweep: Sweep, turns: Turns, launcher: Launcher, said: Callable[[str], N
         try:
             train = _train if sweep.folds is None else _cross_validate
             accuracy, is_pruned = train(sweep, trial, f"trial-{number:04}", arguments, launcher)
-        except Interrupted:
+        except (Interrupted, InUseError):
             turns.give_back(trial)
             raise
-        except (RunFailedError, UserError) as error:
+        except NoRoomError:
+            with suppress(OSError):  # where the study has no room either, the trial is given back as that of the dead
+                turns.give_back(trial)
+            raise
+        except UserError as error:
             turns.fail(trial, str(error))
             said(f"trial {number}: failed: {error}")
             continue
@@ -60,8 +66,7 @@ def _train(sweep: Sweep, trial: Trial, experiment: str, arguments: list[str], la
     """Validation accuracy of one run, and whether it was ended early."""
     options = [*arguments, *FIT_OPTIONS, "--trainer.callbacks+=digits.search.sweeps.ReportToTrial"]
     run = launcher.fit(sweep.folder, experiment, options, **sweep.environment(trial))
-    accuracy = json.loads((run / "metrics.json").read_text())["val/accuracy"]
-    return accuracy, PRUNED in stored(trial).user_attrs
+    return run.figures["val/accuracy"], PRUNED in stored(trial).user_attrs
 
 
 def _cross_validate(
