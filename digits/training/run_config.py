@@ -9,8 +9,12 @@ from typing import Any
 
 import yaml
 from jsonargparse import Namespace
+from lightning_utilities.core.enums import StrEnum
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, SaveConfigCallback
+
+# Lightning's Timer has such a default, which no YAML writer knows.
+yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, value: dumper.represent_str(str(value.value)))
 
 
 def plain(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:

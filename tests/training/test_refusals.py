@@ -65,6 +65,11 @@ def test_checkpoints_of_the_users_own_may_not_overwrite_ours(digits, tmp_path):
     assert "leave out save_last, or give another dirpath" in errors
 
 
+def test_a_timer_of_the_users_own_is_kept_in_the_configuration(fit):
+    run = fit(*_callback("Timer", duration="00:01:00:00"), "--trainer.max_epochs=1")
+    assert "interval: step" in (run / "config.yaml").read_text()
+
+
 def test_a_run_ends_when_its_time_is_up(digits, tmp_path):
     options = [option for option in QUICK if "max_epochs" not in option]
     status, output, errors = digits("fit", *options, "--trainer.max_epochs=-1", "--trainer.max_time=00:00:00:01")
