@@ -28,6 +28,7 @@ from digits.recognition import LAYOUTS
 from digits.serving.access_log import DIGITS, AccessLog
 from digits.serving.bodies import Bodies
 from digits.serving.headers import SecurityHeaders
+from digits.serving.memory import give_back_when_freed
 from digits.serving.origins import OwnOrigin
 from digits.serving.readers import Picture, Readers
 from digits.serving.refusals import BusyError, RefusedError
@@ -74,12 +75,13 @@ def create_app(readers: Readers, bodies: Bodies) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        give_back_when_freed()
         asyncio.get_running_loop().set_exception_handler(_log_shortly)
         await readers.start()
         try:
             yield
         finally:
-            readers.stop()
+            await readers.stop()
 
     app = FastAPI(title="digits", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.openapi_version = "3.0.3"  # which the bundled Swagger shows

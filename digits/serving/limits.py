@@ -27,7 +27,7 @@ SPARE_FILES = ACCEPTED_AT_ONCE + 64
 """Open files that are not connections, and connections that are about to be closed. Where the system allows fewer files
 than these and MOST_CONNECTIONS, there are fewer connections."""
 
-QUICK_SECONDS = 0.15
+QUICK_SECONDS = 0.1
 """Of the processor. A picture that takes more makes room for those that wait, and is read on more slowly."""
 CPU_SECONDS = 10
 """Processor time for one picture; then its reader is ended, and the picture refused."""

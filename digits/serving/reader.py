@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import resource
@@ -17,6 +16,7 @@ from digits.errors import UserError
 from digits.recognition import FORMATS
 from digits.serving.forms import picture_of
 from digits.serving.limits import CPU_SECONDS, MAX_BYTES, READER_BYTES
+from digits.serving.memory import give_back
 from digits.serving.network import PROBLEM, RECOGNIZER
 from digits.serving.readers import LENGTHS
 
@@ -43,7 +43,7 @@ def serve_pictures(connection: socket.socket) -> None:
             _send(connection, *_answer(json.loads(about), body))
             del body
             if time.process_time() - start > _LONG:
-                _give_back_memory()
+                give_back()
 
 
 def _send(connection: socket.socket, about: dict[str, Any], body: bytes) -> None:
@@ -87,11 +87,3 @@ def _limit_memory() -> None:
         status = Path("/proc/self/status").read_text().splitlines()
         now = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
         resource.setrlimit(resource.RLIMIT_DATA, (now + READER_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
-
-
-def _give_back_memory() -> None:
-    """Let glibc return to the system what has been freed, which it otherwise keeps for the next large picture."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):  # macOS, musl
-        return

@@ -63,17 +63,19 @@ class Readers:
     def __init__(self, count: int) -> None:
         self._count = count
         self._idle: list[Reader] = []
+        self._additions: set[asyncio.Task[None]] = set()
         self._quick = asyncio.Semaphore(count)
         self._slow = asyncio.Semaphore(count)
         self._inside = 0
         self._for_quick = 0
 
     async def start(self) -> None:
-        """Have all quick places ready; raises UserError where the network cannot be loaded."""
-        self._idle = list(await asyncio.gather(*(Reader.start() for _ in range(self._count))))
+        """Have readers for all places; raises UserError where the network cannot be loaded."""
+        await asyncio.gather(*(self._add() for _ in range(2 * self._count)))
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End the readers, none of which is at work any more."""
+        await asyncio.gather(*self._additions, return_exceptions=True)
         for reader in self._idle:
             reader.end()
         self._idle.clear()
@@ -110,13 +112,14 @@ class Readers:
             while not await reader.has_answered(_SECONDS_BETWEEN_LOOKS):
                 if not self._for_quick or reader.processor_time() < QUICK_SECONDS:
                     continue
+                self._add_soon()
                 if self._slow.locked():
                     reader.end()
                     return None
                 await self._slow.acquire()  # at once
                 return reader
             answer = await reader.answer()
-            self._idle.append(reader)
+            self._put(reader)
             return answer
         except BaseException:
             if reader is not None:
@@ -124,6 +127,21 @@ class Readers:
             raise
         finally:
             self._quick.release()
+
+    def _add_soon(self) -> None:
+        """Have another reader ready when the next is wanted, rather than let a quick place wait for it."""
+        task = asyncio.create_task(self._add())
+        self._additions.add(task)
+        task.add_done_callback(self._additions.discard)
+
+    async def _add(self) -> None:
+        self._put(await Reader.start())
+
+    def _put(self, reader: Reader) -> None:
+        if len(self._idle) < 2 * self._count:
+            self._idle.append(reader)
+        else:
+            reader.end()
 
     async def _take(self) -> Reader:
         while self._idle:
@@ -138,7 +156,8 @@ class Readers:
             await self._slow.acquire()
         try:
             if reader is None:
-                reader = await Reader.start()
+                self._add_soon()
+                reader = await self._take()
                 reader.begin(picture)
             reader.lower_priority()
             return await reader.answer()
@@ -169,10 +188,13 @@ class Reader:
             process = context.Process(target=_run, args=(its,), daemon=True)  # type: ignore[attr-defined]
             await asyncio.to_thread(process.start)
         reader = cls(process, *await asyncio.open_connection(sock=mine))
-        about, _ = await reader._receive()
-        if about["problem"]:
+        try:
+            about, _ = await reader._receive()
+            if about["problem"]:
+                raise UserError(about["problem"])
+        except BaseException:
             reader.end()
-            raise UserError(about["problem"])
+            raise
         return reader
 
     @property

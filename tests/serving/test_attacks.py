@@ -12,12 +12,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import attacks
 import httpx
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+
+from tests.serving.processes import readers_of
 
 SECURE = ("content-security-policy", "x-content-type-options", "referrer-policy", "cross-origin-resource-policy")
 
@@ -45,17 +46,6 @@ def _speak(url, request):
     with socket.create_connection(_address(url), timeout=30) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def _readers_of(service):
-    """The processes that read: children of the one that is forked from, which is the service's child."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    return [number for number, parent in parents.items() if parents.get(parent) == service.pid]
 
 
 @contextmanager
@@ -118,7 +108,7 @@ def test_reader_that_dies_fails_its_picture_alone(service, client, seven, number
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(client.post, "/v1/recognize", content=attacks.flat_ellipses())
         time.sleep(0.5)
-        for reader in _readers_of(service[0]):
+        for reader in readers_of(service[0]):
             os.kill(reader, number)
         assert answer.result().status_code == (422 if number == signal.SIGXCPU else 500)
         assert answer.result().headers["content-type"] == "application/json"
@@ -279,15 +269,3 @@ def test_names_that_are_allowed(serve, seven):
         headers = {"Host": "digits.example.org", "Origin": origin}
         assert httpx.post(f"{url}/v1/recognize", content=seven, headers=headers, timeout=60).status_code == 200
     assert httpx.get(f"{url}/health", headers={"Host": "example.org"}).status_code == 421
-
-
-def test_signal_to_all_processes_finishes_what_has_begun(serve):
-    """As service managers send it."""
-    process, url, _ = serve()
-    with ThreadPoolExecutor() as pool:
-        answer = pool.submit(httpx.post, f"{url}/v1/recognize", content=attacks.flat_ellipses(), timeout=60)
-        time.sleep(0.7)
-        for number in [process.pid, *_readers_of(process)]:
-            os.kill(number, signal.SIGTERM)
-        assert answer.result().status_code == 200
-    assert process.wait(timeout=40) in (0, -signal.SIGTERM)

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from digits.data import find_source
 from digits.recognition import FORMATS
 from tests.conftest import ROOT
 from tests.recognition.pages import Page, compose
+from tests.serving.processes import readers_of
 
 
 @pytest.fixture
@@ -121,7 +123,8 @@ def test_signal_finishes_what_has_begun(serve, note):
         answer = pool.submit(httpx.post, f"{url}/v1/recognize", content=_encoded(test_page), timeout=60)
         while "digits_requests_in_progress 2" not in httpx.get(f"{url}/metrics").text and not answer.done():
             time.sleep(0.005)
-        process.send_signal(signal.SIGTERM)
+        for number in [process.pid, *readers_of(process)]:  # as service managers send it
+            os.kill(number, signal.SIGTERM)
         assert answer.result().status_code == 200
     process.wait(timeout=40)
     entries = [json.loads(line) for line in log.read_text().splitlines()]
