@@ -67,6 +67,7 @@ class UnderAttack:
     p99: float
     p99_undisturbed: float
     health_p99: float
+    health_undisturbed: float
     health_most: float
     memory_before: int
     memory_after: int
@@ -193,7 +194,8 @@ def _attack(name: str, address: Address, seconds: float) -> None:
 async def under_attack(address: Address, name: str, pictures: dict[bytes, bytes], seconds: float) -> UnderAttack:
     """Honest clients alone, and then beside an attack, which has a process of its own."""
     before = memory_of(address[1])
-    alone = await load(address, pictures, _HONEST, max(5.0, seconds / 4))
+    quarter = max(5.0, seconds / 4)
+    alone, calm = await asyncio.gather(load(address, pictures, _HONEST, quarter), watch_health(address, quarter))
     attacking = get_context("spawn").Process(target=_attack, args=(name, address, seconds + 3), daemon=True)
     attacking.start()
     await asyncio.sleep(3)  # it begins
@@ -217,6 +219,7 @@ async def under_attack(address: Address, name: str, pictures: dict[bytes, bytes]
         p99=round(honest.quantile(0.99), 1),
         p99_undisturbed=round(alone.quantile(0.99), 1),
         health_p99=round(health.quantile(0.99), 1),
+        health_undisturbed=round(calm.quantile(0.99), 1),
         health_most=round(health.quantile(1), 1),
         memory_before=before,
         memory_after=after,
@@ -259,12 +262,13 @@ async def attack_all(address: Address, names: list[str], seconds: float, file: P
     pictures, rows = await drawn_digits(address, 50), []
     await load(address, pictures, _HONEST, 5)  # warm from here on
     heads = f"{'attack':<16}{'answered':>9}{'refused':>8}{'wrong':>6}{'median':>8}{'p99':>8}{'alone':>8}{'health':>8}"
-    print(f"{heads}{'most':>8}{'memory':>9}   (times in ms; memory after, to before)", flush=True)
+    print(f"{heads}{'alone':>8}{'most':>8}{'memory':>9}   (ms; memory after, to before)", flush=True)
     for name in names:
         row = await under_attack(address, name, pictures, seconds)
         rows.append(row)
         figures = f"{row.answered:>9}{row.refused:>8}{row.wrong:>6}{row.median:>8.0f}{row.p99:>8.0f}"
-        figures += f"{row.p99_undisturbed:>8.0f}{row.health_p99:>8.0f}{row.health_most:>8.0f}"
+        figures += f"{row.p99_undisturbed:>8.0f}{row.health_p99:>8.0f}"
+        figures += f"{row.health_undisturbed:>8.0f}{row.health_most:>8.0f}"
         memory = row.memory_after / max(row.memory_before, 1)
         print(f"{name:<16}{figures}{memory:>9.2f}   {'' if row.holds else 'MISSED'}", flush=True)
     if file is not None:

@@ -15,8 +15,10 @@ from digits.serving.access_log import note
 from digits.serving.headers import SECURE
 from digits.serving.limits import ANSWER_SECONDS, HEAD_SECONDS, MOST_CONNECTIONS, SPARE_FILES
 
-_CHUNK = 16_384
-"""Bytes taken from a connection at a time; the parser of many tiny chunks in more of them would hold up all others."""
+_AT_ONCE = 16_384
+"""Bytes taken from a connection before others have their turn."""
+_MOST_LINE_ENDS = 400
+"""Line ends in so many bytes of a body that comes in chunks; each chunk has two."""
 
 
 class Connection(H11Protocol):
@@ -35,13 +37,16 @@ class Connection(H11Protocol):
         # asyncio sets it only where the listener was made with the protocol's number; without it, an answer in two
         # pieces waits 40 ms for the client's acknowledgement of the first.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.max_size = _CHUNK  # type: ignore[attr-defined]
+        transport.max_size = _AT_ONCE  # type: ignore[attr-defined]
         self._wait(HEAD_SECONDS)
         if len(self.connections) > most_connections():
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
         if self._is_given_up:
+            return
+        if self._is_in_crumbs(data):
+            self.send_400_response("")
             return
         was_answering = self._is_answering
         super().data_received(data)
@@ -60,9 +65,11 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, where an answer has not yet begun, and close."""
+        """Answer what is no HTTP, or too costly, where an answer has not yet begun, and close."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            content = json.dumps({"error": "the request is not HTTP/1.1, or its head is too long"}).encode()
+            content = json.dumps(
+                {"error": "the request is not HTTP/1.1, its head is too long, or its chunks are too small"}
+            ).encode()
             headers = SECURE | {"Content-Type": "application/json", "Content-Length": str(len(content))}
             headers["Connection"] = "close"
             response = h11.Response(status_code=400, headers=list(headers.items()), reason=b"Bad Request")
@@ -72,11 +79,23 @@ class Connection(H11Protocol):
             # Closing at once would throw the answer away where the client is still sending.
             self._is_given_up = True
             self.transport.write_eof()
+            self._wait(HEAD_SECONDS)
+            if self._is_answering:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
         else:
             self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: whoever asks for a WebSocket would fill the log."""
+
+    def _is_in_crumbs(self, data: bytes) -> bool:
+        """Whether a body comes in chunks of so few bytes that taking them apart would hold up all others."""
+        head, _, body = (b"", b"", data) if self._is_answering else data.partition(b"\r\n\r\n")
+        is_chunked = b"chunked" in head.lower() or (
+            self._is_answering and any(name == b"transfer-encoding" for name, _ in self.headers)
+        )
+        return is_chunked and body.count(b"\r\n") > _MOST_LINE_ENDS
 
     @property
     def _is_answering(self) -> bool:

@@ -269,3 +269,15 @@ def test_names_that_are_allowed(serve, seven):
         headers = {"Host": "digits.example.org", "Origin": origin}
         assert httpx.post(f"{url}/v1/recognize", content=seven, headers=headers, timeout=60).status_code == 200
     assert httpx.get(f"{url}/health", headers={"Host": "example.org"}).status_code == 421
+
+
+def test_body_in_chunks(client, service, seven):
+    """As curl sends it from standard input, and in crumbs, which cost more to take apart than to read."""
+    assert client.post("/v1/recognize", content=iter([seven[:100], seven[100:]])).json()["text"] == ["7"]
+    head = b"POST /v1/recognize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for beginning in (b"", b"5\r\nabcde\r\n"):
+        with socket.create_connection(_address(service[1]), timeout=30) as connection:
+            connection.sendall(head + beginning)
+            time.sleep(0.2)
+            connection.sendall(b"1\r\nx\r\n" * 2500)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
