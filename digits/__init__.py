@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from digits.data import DigitsDataModule, RandomAffine, RandomElastic
+    from digits.from_python import fit
     from digits.models import CNN, MLP, DigitClassifier, Ensemble, Predictions
     from digits.recognition import Recognizer
+    from digits.training import Run
 
 __version__ = "0.1.0"
 
@@ -22,6 +24,8 @@ _HOMES = {
     "RandomAffine": "digits.data",
     "RandomElastic": "digits.data",
     "Recognizer": "digits.recognition",
+    "Run": "digits.training",
+    "fit": "digits.from_python",
 }
 
 __all__ = [
@@ -34,7 +38,9 @@ __all__ = [
     "RandomAffine",
     "RandomElastic",
     "Recognizer",
+    "Run",
     "__version__",
+    "fit",
 ]
 
 
