@@ -6,7 +6,7 @@
 Settings are drawn at random: validations within epochs or in every other one, schedules, averaged weights, gathered
 gradients, limits, early stopping, precision. With each drawing a run is trained in peace while another one of the same
 settings is killed at random moments (SIGKILL, SIGTERM or SIGINT; before training, in it, while a checkpoint is being
-written) and resumed until it is through. Then weights, averages, optimizer, schedule, metrics.csv, curves, best.ckpt
+written) and resumed, at times by two processes at once, until it is through. Then weights, averages, optimizer, schedule, metrics.csv, curves, best.ckpt
 and the figures of metrics.json of the two must be the same to the last bit. Exit status 0 if all are.
 """
 
@@ -32,6 +32,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 _SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 _STOPPED = {-signal.SIGKILL, -signal.SIGTERM, 143, 130}
 _KILLS_OF_A_RUN = 6
+_LOG = "log.txt"
 
 _ONE_CYCLE = (
     "--model.lr_scheduler=torch.optim.lr_scheduler.OneCycleLR",
@@ -168,23 +169,36 @@ def _run_in(runs: Path) -> Path:
     return path.parent
 
 
-def _start(runs: Path, settings: list[str], resume: bool = False) -> subprocess.Popen[bytes]:
+def _start(runs: Path, settings: list[str], resume: bool = False, log: str = _LOG) -> subprocess.Popen[bytes]:
     runs.mkdir(exist_ok=True)
     arguments = ["--ckpt_path", "last"] if resume else settings
     command = [sys.executable, "-m", "digits", "fit", *arguments, "--runs_dir", str(runs)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    with (runs / "log.txt").open("ab") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    with (runs / log).open("ab") as file:
+        return subprocess.Popen(command, env=environment, stdout=file, stderr=file)
 
 
-def _said(runs: Path) -> str:
-    return (runs / "log.txt").read_text()[-2000:]
+def _resume_twice(runs: Path) -> subprocess.Popen[bytes]:
+    """Resume in two processes at once, of which one must be turned away; the other."""
+    processes = {log: _start(runs, [], resume=True, log=log) for log in (_LOG, "rival.txt")}
+    while all(process.poll() is None for process in processes.values()):
+        time.sleep(0.01)
+    refused = next(log for log, process in processes.items() if process.poll() is not None)
+    assert processes[refused].returncode == 2, _said(runs, refused)
+    assert "is in use by process" in _said(runs, refused), _said(runs, refused)
+    (other,) = (process for log, process in processes.items() if log != refused)
+    return other
+
+
+def _said(runs: Path, log: str = _LOG) -> str:
+    return (runs / log).read_text()[-2000:]
 
 
 def _train_under_attack(runs: Path, settings: list[str], wanted: int, chance: random.Random) -> int:
     kills = 0
     while True:
-        process = _start(runs, settings, resume=any(runs.glob("*/*/checkpoints/*.ckpt")))
+        is_begun = any(runs.glob("*/*/checkpoints/*.ckpt"))
+        process = _resume_twice(runs) if is_begun and chance.random() < 0.3 else _start(runs, settings, resume=is_begun)
         if kills < wanted:
             number = chance.choice(_SIGNALS)
             _wait_for_a_bad_moment(process, runs, chance)
