@@ -16,7 +16,7 @@ from digits.errors import UserError
 from digits.recognition import FORMATS
 from digits.serving.forms import picture_of
 from digits.serving.limits import CPU_SECONDS, MAX_BYTES, READER_BYTES
-from digits.serving.memory import give_back
+from digits.serving.memory import give_back, give_back_when_freed
 from digits.serving.network import PROBLEM, RECOGNIZER
 from digits.serving.readers import LENGTHS
 
@@ -34,6 +34,7 @@ def serve_pictures(connection: socket.socket) -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_memory()
+    give_back_when_freed()
     with connection, connection.makefile("rb") as stream:
         _send(connection, {"problem": PROBLEM}, b"")
         while head := stream.read(LENGTHS.size):
