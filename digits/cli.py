@@ -59,6 +59,7 @@ from digits.training import (
     open_checkpoint,
     plain,
     refusal,
+    refuse_idle_settings,
     refuse_inexact_resume,
     refuse_inexact_settings,
     why_stopped,
@@ -294,6 +295,17 @@ class DigitsCLI(LightningCLI):
 
     # Trainer
 
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # which is what jsonargparse makes of a logger whose package is missing
+            cause = error.__cause__
+            while isinstance(cause, ValueError):  # one around another
+                cause = cause.__cause__
+            if isinstance(cause, ModuleNotFoundError):
+                raise UserError(" ".join(str(cause).split())) from None
+            raise
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         settings = self.config_init.trainer
         if self.verb == "fit":
@@ -314,6 +326,7 @@ class DigitsCLI(LightningCLI):
         unwanted: list[type[Callback]] = [ModelSummary] if settings.enable_model_summary is False else []
         unwanted += [BaseProgressBar] if settings.enable_progress_bar is False else []
         wanted = [callback for callback in settings.callbacks or [] if not isinstance(callback, tuple(unwanted))]
+        refuse_idle_settings(settings)
         refuse_inexact_settings(wanted, settings.val_check_interval)
         if settings.enable_checkpointing is False and not settings.fast_dev_run:
             raise UserError(

@@ -95,6 +95,13 @@ def compare(runs: list[dict[str, Any]], others: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def merge(path: Path, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``runs`` and those of other seeds that the results in ``path`` already hold, by seed."""
+    known = json.loads(path.read_text())["runs"] if path.exists() else []
+    by_seed = {run["seed"]: run for run in [*known, *runs]}
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True)
@@ -115,7 +122,8 @@ def main() -> None:
     tasks = [partial(one, seed) for seed in range(1, options.seeds + 1)]
     runs = launcher.each(tasks, "the same command keeps the finished seeds and goes on with the others")
     path.parent.mkdir(parents=True, exist_ok=True)
-    command = f"python scripts/seeds.py --config {options.config} --seeds {options.seeds} --jobs {options.jobs}"
+    runs = merge(path, runs)
+    command = f"python scripts/seeds.py --config {options.config} --seeds {len(runs)} --jobs {options.jobs}"
     lines = ",\n".join(f"  {json.dumps(run)}" for run in runs)  # a seed a line
     path.write_text(f'{{"command": {json.dumps(" ".join([command, *for_fit]))},\n "runs": [\n{lines}\n ]}}\n')
     print(describe(options.config.stem, runs))

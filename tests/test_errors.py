@@ -61,6 +61,20 @@ def test_mistakes_in_yaml(digits, tmp_path, old, new, message):
             ["--runs_dir", "$NOWHERE/runs"],
             "the path $NOWHERE/runs names the environment variable NOWHERE, which is not set",
         ),
+        (
+            ["--trainer.barebones", "true"],
+            "trainer.barebones leaves out the checkpoints and figures that a run's folder is made of; leave it out",
+        ),
+        (
+            ["--trainer.default_root_dir", "x"],
+            "trainer.default_root_dir would have no effect; the folders of runs are made in --runs_dir",
+        ),
+        (["--model.dropout", "2", "--model.hidden", "[9]"], "model.dropout is 2.0; it must be at least 0 and below 1"),
+        (["--model.kernel_size", "4"], "model.kernel_size is 4; it must be an odd number of pixels"),
+        (
+            ["--model.stages", "[[4],[4],[4],[4],[4]]"],
+            "model.stages has 5 stages; after 4 of them nothing of the image is left to pool",
+        ),
         (["--data.subset", "0"], "data.subset is 0; it must be at least 1"),
         (["--data.num_folds", "1"], "data.num_folds is 1; it must be at least 2"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from digits.errors import UserError
 from digits.models.base import DigitClassifier
 from digits.models.layers import Normalization, dense_stack, normalization_2d
 
@@ -51,6 +52,8 @@ class CNN(DigitClassifier):
                 kernel = first_kernel_size if is_first else kernel_size
                 padding = 0 if is_first else kernel // 2
                 layers.append(nn.Conv2d(inputs, channels, kernel, padding=padding, bias=normalization == "none"))
+                if kernel < 1 or (kernel % 2 == 0 and not is_first):
+                    raise UserError(f"model.kernel_size is {kernel}; it must be an odd number of pixels")
                 side = side - kernel + 1 + 2 * padding
                 if position == len(widths) - 1:
                     if global_pooling and stage == len(stages) - 1:
@@ -59,6 +62,11 @@ class CNN(DigitClassifier):
                     else:
                         layers.append(nn.MaxPool2d(2))
                         side //= 2
+                    if side < 1:
+                        raise UserError(
+                            f"model.stages has {len(stages)} stages; after {stage} of them nothing of the image is "
+                            "left to pool"
+                        )
                 layers += [*normalization_2d(normalization, channels), nn.ReLU()]
                 inputs = channels
         features = inputs * side * side

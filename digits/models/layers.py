@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from digits.errors import UserError
+
 Normalization = Literal["batch", "layer", "none"]
 
 MNIST_MEAN = 0.1307
@@ -33,6 +35,7 @@ class Standardize(nn.Module):
         self.register_buffer("std", torch.tensor(MNIST_STD))
 
     def forward(self, images: Tensor) -> Tensor:
+        images = images.to(self.mean.dtype)  # of a model that is trained in float64 or bfloat16 altogether
         if self.stretches_contrast:
             low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
             images = (images - low) / (high - low).clamp(min=FAINTEST)
@@ -68,6 +71,10 @@ def dense_stack(
     inputs: int, hidden: list[int], outputs: int, normalization: Normalization, dropout: float
 ) -> list[nn.Module]:
     """Linear, normalization, ReLU and dropout for each width in ``hidden``, then the linear layer to the logits."""
+    if not 0 <= dropout < 1:
+        raise UserError(f"model.dropout is {dropout}; it must be at least 0 and below 1")
+    if any(width < 1 for width in hidden):
+        raise UserError(f"model.hidden is {hidden}; each width must be at least 1")
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width, bias=normalization == "none")]

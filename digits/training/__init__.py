@@ -12,7 +12,7 @@ from digits.training.new_settings import TakeUpNewSettings
 from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
-from digits.training.refusals import is_lightnings_complaint, refuse_inexact_settings
+from digits.training.refusals import is_lightnings_complaint, refuse_idle_settings, refuse_inexact_settings
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, name_of, write_json, write_predictions, write_submission
 from digits.training.run import Run
@@ -57,6 +57,7 @@ __all__ = [
     "open_checkpoint",
     "plain",
     "refusal",
+    "refuse_idle_settings",
     "refuse_inexact_resume",
     "refuse_inexact_settings",
     "why_stopped",

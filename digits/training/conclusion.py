@@ -18,6 +18,7 @@ from digits.training.checkpoints import LastCheckpoint
 from digits.training.results import context, evaluate, name_of, write_json
 from digits.training.run import Run
 from digits.training.stopwatch import Stopwatch
+from digits.training.table import EpochTable
 from digits.training.tensorboard import RunCurves, find_curves, show_model
 
 _PROJECTED = 2000
@@ -38,6 +39,7 @@ def conclude(
     for callback in [found for found in trainer.callbacks if isinstance(found, WeightAveraging)]:
         trainer.callbacks.remove(callback)
     curves = find_curves(trainer)
+    others = [logger for logger in trainer.loggers if not isinstance(logger, RunCurves | EpochTable)]
     trainer.loggers = []  # the curves show what happened while training
     stopwatch = next(callback for callback in trainer.callbacks if isinstance(callback, Stopwatch))
     figures: dict[str, float] = {"seconds": round(stopwatch.seconds, 2), "epochs": trainer.current_epoch}
@@ -52,6 +54,11 @@ def conclude(
         figures |= evaluate(trainer, model, data, "test", checkpoint)
     if trainer.is_global_zero:
         write_json(Run(checkpoint.parent.parent).figures_file, figures | context(data) | {"config": config})
+        for logger in others:  # those of the user's choice
+            logger.log_hyperparams(flatten(config))
+            logger.log_metrics({name: value for name, value in figures.items() if "/" in name}, trainer.global_step)
+            logger.save()
+            logger.finalize("success")
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
         if curves is not None and isinstance(data, DigitsDataModule):

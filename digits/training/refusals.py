@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import OnExceptionCheckpoint, StochasticWeightAveraging
@@ -20,6 +21,21 @@ _REASONS: dict[type[Callback], str] = {
         "success; leave it out: fit saves last.ckpt when it is stopped, and --checkpoint_every_n_steps within epochs"
     ),
 }
+
+
+_IDLE = {
+    "barebones": "leaves out the checkpoints and figures that a run's folder is made of; leave it out",
+    "default_root_dir": "would have no effect; the folders of runs are made in --runs_dir",
+    "model_registry": "would have no effect; no model is uploaded from here",
+}
+"""Arguments of Lightning's Trainer that fit cannot honour."""
+
+
+def refuse_idle_settings(settings: Any) -> None:
+    """Raise UserError for an argument of the Trainer in ``settings`` that would be taken and do nothing."""
+    for name, reason in _IDLE.items():
+        if settings.get(name):
+            raise UserError(f"trainer.{name} {reason}")
 
 
 def refuse_inexact_settings(callbacks: Iterable[Callback], val_check_interval: object) -> None:
