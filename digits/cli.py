@@ -26,7 +26,7 @@ from digits.cli_errors import strip_marks
 from digits.cli_parser import ConfigFile, DigitsParser, add_help, print_help
 from digits.data import DigitsDataModule
 from digits.errors import UserError, find_disk_error
-from digits.models import DigitClassifier
+from digits.models import DigitClassifier, check_weights, explained
 from digits.onnx_network import OnnxNetwork
 from digits.paths import expand
 from digits.reporting import write_report
@@ -47,6 +47,7 @@ from digits.training import (
     TakeUpNewSettings,
     Trainer,
     best_checkpoint,
+    check_settings,
     conclude,
     context,
     default_precision,
@@ -56,8 +57,10 @@ from digits.training import (
     is_lightnings_complaint,
     keep_freed_memory,
     name_of,
+    named_by,
     open_checkpoint,
     plain,
+    recorded_settings,
     refusal,
     refuse_idle_settings,
     refuse_inexact_resume,
@@ -67,6 +70,7 @@ from digits.training import (
     write_predictions,
     write_submission,
 )
+from digits.trust import TRUST_HELP, trust
 
 _NO_MODEL = "no model is chosen; give --config cnn, or --model CNN"
 _WEIGHTS = "trained weights: give --ckpt_path a file, or best or last"
@@ -197,6 +201,7 @@ class DigitsCLI(LightningCLI):
             default=True,
             help="fit: end with the page of pictures that the verb `report` writes.",
         )
+        parser.add_argument("--trust", type=str | None, help=f"{TRUST_HELP[0].upper()}{TRUST_HELP[1:]}.")
 
     def parse_arguments(self, parser: DigitsParser, args: list[str]) -> None:
         try:
@@ -209,7 +214,8 @@ class DigitsCLI(LightningCLI):
         asked = self._look_at_run_settings(parser, args)
         configs = [str(config) for config in asked.config or [] if config is not None]
         self.experiment = asked.experiment or (Path(configs[0]).stem if configs else None)
-        beneath, above = self._from_checkpoint(asked)
+        trust(asked.trust)
+        beneath, above = self._from_checkpoint(asked, args)
         config = parser.parse_args(args, namespace=beneath and parser.parse_object(beneath, defaults=False))
         self.config = parser.parse_object(above, config) if above else config
         if self.config.pop("help", False):
@@ -239,7 +245,7 @@ class DigitsCLI(LightningCLI):
                 asked[key] = str(expand(asked[key]))
         return asked
 
-    def _from_checkpoint(self, asked: Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _from_checkpoint(self, asked: Namespace, args: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The settings that the checkpoint in ``asked`` brings: those that others change, and those that stand."""
         if asked.ckpt_path is None:
             return {}, {}
@@ -247,13 +253,17 @@ class DigitsCLI(LightningCLI):
             self.named = asked.ckpt_path
             about = OnnxNetwork(Path(asked.ckpt_path)).about
             model = {"class_path": "digits.models.OnnxModel", "init_args": {"path": asked.ckpt_path}}
-            return {"data": about["config"]["data"]}, {"model": model}
+            data = {"data": about["config"]["data"]}
+            with explained(Path(asked.ckpt_path)):
+                check_settings(data)
+            return data, {"model": model}
         self.checkpoint, self.resumed = open_checkpoint(asked.ckpt_path, Path(asked.runs_dir), self.experiment)
         self.run = Run.of(self.checkpoint)
         self._read_ns = self.checkpoint.stat().st_mtime_ns
-        config = self.resumed["digits_config"]
-        config.pop("weights_only", None)  # of earlier versions, which did not use it
-        return config, {}
+        named = named_by(args, asked.config)
+        settings = recorded_settings(self.checkpoint, self.resumed, self.verb, self.run, asked.runs_dir, named)
+        self.resumed["digits_config"] = settings
+        return settings, {}
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint's hyperparameters override configuration and flags; here these win."""
@@ -280,7 +290,7 @@ class DigitsCLI(LightningCLI):
         before = flatten(former)
         now = flatten(plain(self.parser, self.config))
         differing = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-        changed = [key for key in differing if key not in ("ckpt_path", "init_from", "seed_everything")]
+        changed = [key for key in differing if key not in ("ckpt_path", "init_from", "seed_everything", "trust")]
         for key in changed:
             _say(f"{key}: {before.get(key)} in the checkpoint, now {now.get(key)}")
         if "seed_everything" in differing:
@@ -305,6 +315,9 @@ class DigitsCLI(LightningCLI):
             if isinstance(cause, ModuleNotFoundError):
                 raise UserError(" ".join(str(cause).split())) from None
             raise
+        if self.resumed is not None and self.checkpoint is not None:
+            with explained(self.checkpoint):
+                check_weights(self.model, self.resumed["state_dict"])
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         settings = self.config_init.trainer
@@ -371,11 +384,9 @@ class DigitsCLI(LightningCLI):
     def _load_weights(self) -> None:
         if self.config.init_from is not None and self.resumed is None:
             path, content = open_checkpoint(self.config.init_from, Path(self.config.runs_dir), None)
-            try:
-                self.model.load_state_dict(content["state_dict"])
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())
-                raise UserError(f"the weights in {path} do not fit this model ({reason})") from None
+            with explained(path):
+                check_weights(self.model, content["state_dict"])
+            self.model.load_state_dict(content["state_dict"])
             if self.verb != "fit" and isinstance(self.model, DigitClassifier):  # fit may go on to another alphabet
                 self.model.check_classes(content["hyper_parameters"])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from digits.errors import UserError, did_you_mean
 from digits.heavy_imports import heavy_imports
+from digits.trust import add_trust_option, trust
 from digits.verb_parser import VerbParser
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--input", default="float", help="float (0 to 1) or uint8 (0 to 255); default: float")
     parser.add_argument("--softmax", action="store_true", help="answer with probabilities instead of logits")
     parser.add_argument("--quantize", help="int8: a smaller and faster .onnx, calibrated on training images")
+    add_trust_option(parser)
     options = parser.parse_args(arguments[1:])
     kind = options.format or _FORMATS.get(options.output.suffix)
     if kind is None:
@@ -59,6 +61,7 @@ def main(arguments: list[str]) -> None:
             missing = (error.name or "").partition(".")[0]
             raise UserError(f"exporting needs {missing}, an extra: pip install 'digits[export]'") from None
 
+    trust(options.trust)
     subject = read_subject(options.checkpoint)
     answering = Answering(subject.model, options.input == "uint8", options.softmax)
     digits = subject.digits

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.trust import add_trust_option, trust
 from digits.verb_parser import VerbParser
 
 
@@ -14,7 +15,9 @@ def main(arguments: list[str]) -> None:
     parser = VerbParser("ensemble", "Join trained checkpoints into one, which every other verb takes.")
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CKPT", help="the members")
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write")
+    add_trust_option(parser)
     options = parser.parse_args(arguments[1:])
+    trust(options.trust)
     join(options.checkpoints, options.output)
     print(f"{len(options.checkpoints)} members · {options.output}")  # noqa: T201 - the command line's own output
 

@@ -9,6 +9,7 @@ import yaml
 
 from digits.errors import UserError, did_you_mean
 from digits.paths import expand
+from digits.yaml_files import parse_yaml
 
 # Inside an installed package; beside it in a checkout.
 _SHIPPED = next(
@@ -36,7 +37,7 @@ def find_config(name: str | Path) -> Path:
     if zipfile.is_zipfile(path):
         raise UserError(f"{path} is a checkpoint, not a configuration; give it as --ckpt_path")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except (UnicodeDecodeError, OSError) as error:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.trust import add_trust_option, trust
 from digits.verb_parser import VerbParser
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--annotate", type=Path, metavar="OUT", help="draw boxes and answers to this file, or folder")
     parser.add_argument("--explain", type=Path, metavar="OUT", help="draw which ink spoke for each answer, likewise")
     parser.add_argument("--save-crops", type=Path, metavar="DIR", help="keep what the network saw of each digit")
+    add_trust_option(parser)
     options = parser.parse_args(arguments[1:])
     pictures = _find(options.pictures)
     for name, target in (("--annotate", options.annotate), ("--explain", options.explain)):
@@ -45,6 +47,7 @@ def main(arguments: list[str]) -> int:
         from digits.pictures import MAX_PIXELS_OF_FILE, load_grey
         from digits.recognition import Recognizer, annotate
 
+    trust(options.trust)
     recognizer = Recognizer.from_checkpoint(options.checkpoint) if options.checkpoint else Recognizer.pretrained()
     found: list[tuple[str, Page]] = []
     for name in tqdm(pictures, disable=None if len(pictures) > 1 else True, file=sys.stderr):

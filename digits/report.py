@@ -6,6 +6,7 @@ from pathlib import Path
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.trust import add_trust_option, trust
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -24,6 +25,7 @@ def main(arguments: list[str]) -> None:
         help="a run's folder, or an experiment's, which means its newest run",
     )
     parser.add_argument("--output", type=Path, help="for several runs; default: comparison")
+    add_trust_option(parser)
     options = parser.parse_args(arguments[1:])
     if options.output and len(options.runs) == 1:
         raise UserError("--output is for the page of several runs; that of one run goes to RUN/report")
@@ -31,6 +33,7 @@ def main(arguments: list[str]) -> None:
         from digits.reporting import compare_runs, write_report
         from digits.training import Run
 
+    trust(options.trust)
     runs = [Run.finished(path) for path in options.runs]
     if len(runs) == 1:
         with runs[0].lock():  # a run that goes on has other weights than its figures are of

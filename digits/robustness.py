@@ -8,6 +8,7 @@ from digits.classes import TEN_DIGITS, describe_classes
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
 from digits.paths import expand
+from digits.trust import add_trust_option, trust
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -22,6 +23,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--output", type=Path, default=Path("robustness"), help="default: robustness")
     parser.add_argument("--images", type=int, default=10_000, help="use only the first so many test images")
     parser.add_argument("--data_dir", type=expand, help="default: $DIGITS_DATA_DIR, else data/")
+    add_trust_option(parser)
     options = parser.parse_args(arguments[1:])
     if options.images < 1:
         raise UserError(f"--images is {options.images}; it must be at least 1")
@@ -31,6 +33,7 @@ def main(arguments: list[str]) -> None:
         from digits.models import open_model
         from digits.training import write_json
 
+    trust(options.trust)
     models = [open_model(path) for path in options.checkpoints]
     for path, model in zip(options.checkpoints, models, strict=True):
         if model.class_names != TEN_DIGITS:

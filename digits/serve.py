@@ -6,6 +6,7 @@ from pathlib import Path
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.trust import add_trust_option, trust
 from digits.verb_parser import VerbParser
 
 _DESCRIPTION = """\
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> None:
         metavar="NAME",
         help="a name by which browsers reach the service, besides addresses, localhost and --host; may be repeated",
     )
+    add_trust_option(parser)
     options = parser.parse_args(arguments[1:])
     if options.workers < 1:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
@@ -44,4 +46,5 @@ def main(arguments: list[str]) -> None:
             from digits.serving import run
         except ModuleNotFoundError as error:
             raise UserError(f"serving needs {error.name}, an extra: pip install 'digits[serve]'") from None
+    trust(options.trust)
     run(options.checkpoint, options.host, options.port, options.workers, options.allowed_host)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 def _clean_process_state(monkeypatch, tmp_path):
     """Each test starts in an empty folder, unseeded; what a verb changes in the process is put back."""
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    monkeypatch.setenv("DIGITS_TRUST", "")
     if "DIGITS_DATA_DIR" in os.environ:
         monkeypatch.setenv("DIGITS_DATA_DIR", str((ROOT / os.environ["DIGITS_DATA_DIR"]).resolve()))
     monkeypatch.chdir(tmp_path)

@@ -60,7 +60,7 @@ def test_weights_named_in_a_yaml_are_taken(digits, write, fit):
     warm = write("warm.yaml", **QUICK, init_from=str(weights))
     status, _, errors = digits("fit", "--config", warm, "--model.hidden", "[7]")
     assert status == 2
-    assert f"the weights in {weights} do not fit this model" in errors
+    assert f"{weights} cannot be used: its weights do not fit this model" in errors
 
 
 def test_what_comes_later_wins(write):

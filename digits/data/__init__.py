@@ -4,7 +4,7 @@ from digits.data.augmentation import Augmentation, EachImage, InOrder, RandomAff
 from digits.data.datamodule import DigitsDataModule
 from digits.data.images import Batch, DigitImages, Digits, as_batch
 from digits.data.seeded_loader import SeededLoader
-from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source
+from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source, is_known_source
 
 __all__ = [
     "SOURCES",
@@ -23,4 +23,5 @@ __all__ = [
     "as_batch",
     "default_data_dir",
     "find_source",
+    "is_known_source",
 ]

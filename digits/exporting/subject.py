@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from digits import __version__
-from digits.data import DigitImages, Digits, default_data_dir, find_source
+from digits.data import DigitImages, Digits, default_data_dir, find_source, is_known_source
 from digits.errors import UserError
 from digits.models import DigitClassifier, describe_network, load_model, read_checkpoint
 from digits.paths import expand
@@ -32,8 +32,9 @@ class Subject:
     def digits(self) -> Digits:
         """The data that it was trained on, or, where they are not at hand, those inside scikit-learn."""
         data_dir = self.about["config"]["data"].get("data_dir")
+        name = self.about["data"]["source"]
         try:
-            source = find_source(self.about["data"]["source"])
+            source = find_source(name if is_known_source(name) else "uci")
             return source.load(expand(data_dir) if data_dir else default_data_dir())
         except UserError:
             return find_source("uci").load(Path())

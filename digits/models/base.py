@@ -70,6 +70,8 @@ class DigitClassifier(LightningModule):
     temperature: Tensor
     is_trained = False
     """Whether a new object of this class can answer without a checkpoint's weights."""
+    arguments_that_name_files: tuple[str, ...] = ()
+    """Which a checkpoint may not give: it would choose what else is opened."""
 
     def __init__(
         self,
@@ -82,6 +84,10 @@ class DigitClassifier(LightningModule):
         class_names: list[str] | None = None,
     ) -> None:
         super().__init__()
+        if not 0 <= test_time_shift < 28:
+            raise UserError(f"test_time_shift is {test_time_shift}; it must be 0 to 27 pixels")
+        if not 0 <= label_smoothing <= 1:
+            raise UserError(f"label_smoothing is {label_smoothing}; it must be 0 to 1")
         # What rebuilds the network. The rest would put classes into the checkpoint, which could not be loaded safely.
         self.save_hyperparameters(ignore=["optimizer", "lr_scheduler", "lr_scheduler_config"], logger=False)
         self.optimizer = optimizer

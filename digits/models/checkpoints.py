@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from importlib import import_module
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
+from digits.models.families import is_plain
+from digits.models.weights import check_numbers, load_network
 
 
 def read_verified(path: Path) -> Any:
@@ -20,6 +23,8 @@ def read_verified(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as archive:  # torch itself does not check the sums that its files carry
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise zipfile.BadZipFile("it would grow when unpacked, and torch packs nothing")
             altered = archive.testzip()
         if altered is not None:
             raise zipfile.BadZipFile(altered)
@@ -41,28 +46,35 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     checkpoint = read_verified(path)
     if not isinstance(checkpoint, dict) or "digits_config" not in checkpoint:
         raise UserError(f"{path} is not a checkpoint of digits; give one that `python -m digits fit` wrote")
+    with explained(path):
+        config = checkpoint["digits_config"]
+        if not isinstance(config, dict) or not is_plain(config) or not isinstance(config.get("model"), dict):
+            raise UserError("its digits_config is no configuration")
+        check_numbers(checkpoint.get("state_dict"))
     return checkpoint
 
 
 def load_model(path: Path) -> DigitClassifier:
-    """The trained model in a checkpoint, on the CPU, ready to answer; raises UserError where it cannot be read."""
+    """The trained model in a checkpoint, on the CPU, ready to answer.
+
+    Its class is one of ours or one that this program has imported. Raises UserError where it cannot be read.
+    """
     checkpoint = read_checkpoint(path)
-    model = build_network(checkpoint["digits_config"]["model"]["class_path"], checkpoint["hyper_parameters"])
-    model.load_state_dict(checkpoint["state_dict"])
-    return model.eval()
+    with explained(path):
+        class_path = checkpoint["digits_config"]["model"].get("class_path")
+        return load_network(class_path, checkpoint.get("hyper_parameters"), checkpoint["state_dict"])
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Put the name of the file before what is wrong with it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path} cannot be used: {error}") from None
 
 
 def describe_network(model: DigitClassifier) -> dict[str, Any]:
     """What ``build_network`` needs to build the like again, as plain values."""
     family = type(model)
     return {"class_path": f"{family.__module__}.{family.__qualname__}", "hyper_parameters": dict(model.hparams)}
-
-
-def build_network(class_path: str, hyper_parameters: dict[str, Any]) -> DigitClassifier:
-    """A model of that class, untrained; raises UserError where the class cannot be found."""
-    module, _, name = class_path.rpartition(".")
-    try:
-        family = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        raise UserError(f"the model {class_path} cannot be imported; run where its module is") from None
-    return family(**hyper_parameters)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from digits.classes import describe_classes
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
-from digits.models.checkpoints import build_network, describe_network, load_model
+from digits.models.checkpoints import describe_network, load_model
+from digits.models.families import build_network
 from digits.models.layers import log_mean_probability
 
 
@@ -29,6 +30,7 @@ class Ensemble(DigitClassifier):
 
     network: nn.ModuleList
     is_trained = True
+    arguments_that_name_files = ("checkpoints",)
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class Ensemble(DigitClassifier):
         if checkpoints:
             networks = [load_model(Path(path)) for path in checkpoints]
         else:
-            networks = [build_network(**member) for member in members]
+            networks = [build_network(member.get("class_path"), member.get("hyper_parameters")) for member in members]
         if not networks:
             raise UserError("an Ensemble needs members: give model.checkpoints a list of files")
         class_names = networks[0].class_names

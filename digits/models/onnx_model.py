@@ -22,6 +22,7 @@ class OnnxModel(DigitClassifier):
     """
 
     is_trained = True
+    arguments_that_name_files = ("path",)
 
     def __init__(self, path: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

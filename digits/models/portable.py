@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
-from digits.models.checkpoints import build_network, describe_network
+from digits.models.checkpoints import describe_network, explained
+from digits.models.families import is_plain
+from digits.models.weights import load_network
 
 
 def save_portable(model: DigitClassifier, path: Path, about: dict[str, Any]) -> None:
@@ -26,8 +28,9 @@ def load_portable(path: Path) -> DigitClassifier:
     try:
         about = json.loads(path.with_suffix(".json").read_text())
         weights = load_file(path)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no UTF-8
         raise UserError(f"cannot read the weights in {path} and the JSON beside it: {error}") from None
-    model = build_network(about["class_path"], about["hyper_parameters"])
-    model.load_state_dict(weights)
-    return model.eval()
+    with explained(path):
+        if not isinstance(about, dict) or not is_plain(about):
+            raise UserError("the JSON beside it is no mapping")
+        return load_network(about.get("class_path"), about.get("hyper_parameters"), weights)

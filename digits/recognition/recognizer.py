@@ -219,7 +219,7 @@ class Recognizer:
         least = _LEAST_CONFIDENCE if self._reads_digits else 0.0  # O, o and 0 may well share it out among them
         names = self.model.class_names
         return [
-            Reading(first, row[first], second, tuple(row), box, crop, row[first] < least, names)
+            Reading(first, row[first], second, tuple(row), box, crop, not row[first] >= least, names)
             for (first, second), row, box, crop in zip(answers, probabilities.tolist(), boxes, crops, strict=True)
         ]
 

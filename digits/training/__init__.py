@@ -12,6 +12,7 @@ from digits.training.new_settings import TakeUpNewSettings
 from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
+from digits.training.recorded_settings import check_settings, named_by, recorded_settings
 from digits.training.refusals import is_lightnings_complaint, refuse_idle_settings, refuse_inexact_settings
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, name_of, write_json, write_predictions, write_submission
@@ -42,6 +43,7 @@ __all__ = [
     "TakeUpNewSettings",
     "Trainer",
     "best_checkpoint",
+    "check_settings",
     "conclude",
     "context",
     "default_precision",
@@ -54,8 +56,10 @@ __all__ = [
     "keep_freed_memory",
     "lock",
     "name_of",
+    "named_by",
     "open_checkpoint",
     "plain",
+    "recorded_settings",
     "refusal",
     "refuse_idle_settings",
     "refuse_inexact_resume",

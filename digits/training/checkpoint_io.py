@@ -45,6 +45,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read a checkpoint; raises UserError where ``read_verified`` does."""
         return read_verified(Path(path))
 
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a file; Lightning's own would remove whole folders, and on other machines, of which a URL may tell."""
+        Path(path).unlink(missing_ok=True)
+
 
 def refusal(path: Path, error: OSError) -> UserError:
     """What the user is told when the disk refuses to take ``path``."""

@@ -38,14 +38,16 @@ class EpochCheckpoint(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the run's folder lies now; where it was moved, Lightning would forget the best score."""
-        former = state_dict["dirpath"]
-        moved: dict[str, Any] = {
-            key: value.replace(former, self.dirpath, 1) for key, value in state_dict.items() if isinstance(value, str)
-        }
-        moved["best_k_models"] = {
-            path.replace(former, self.dirpath, 1): score for path, score in state_dict["best_k_models"].items()
-        }
+        # The files lie in the run's folder, whatever is saved: Lightning removes the former best by its saved path,
+        # and would remove the folder that a stranger's checkpoint names.
+        moved: dict[str, Any] = {"dirpath": self.dirpath}
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            moved[key] = self._here(state_dict[key])
+        moved["best_k_models"] = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **moved})
+
+    def _here(self, path: str) -> str:
+        return str(Path(str(self.dirpath), Path(path).name)) if path else ""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

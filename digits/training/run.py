@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from digits.data import DigitsDataModule
+from digits.data import DigitsDataModule, is_known_source
 from digits.errors import UserError
 from digits.models import DigitClassifier, load_model
 from digits.training.lock import lock
@@ -162,14 +162,22 @@ class Run:
         Raises UserError where those here are others, or where a data module that is not ours brought them.
         """
         figures = self.figures
-        if "class_path" in figures["config"]["data"]:
-            raise UserError(
-                f"the run's data came from {figures['data']['source']}, and only the digits' own data module tells "
-                "what is needed to look at answers again"
-            )
-        settings = figures["config"]["data"] | {"augmentation": None, "offline_source": None}
-        data = DigitsDataModule(**(settings | {"source": figures["data"]["source"]}))
-        if data.digits.fingerprint != figures["data"]["fingerprint"]:
+        try:
+            source, fingerprint = figures["data"]["source"], figures["data"].get("fingerprint")
+            settings = figures["config"]["data"] | {"augmentation": None, "offline_source": None, "source": source}
+            if "class_path" in settings:
+                raise UserError(
+                    f"the run's data came from {source}, and only the digits' own data module tells what is needed to "
+                    "look at answers again"
+                )
+            if not is_known_source(source):
+                raise UserError(
+                    f"the run's data are {source!r}, which we do not know; if you trust it, --trust {source}"
+                )
+            data = DigitsDataModule(**settings)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{self.figures_file} does not describe the run's data ({error})") from None
+        if data.digits.fingerprint != fingerprint:
             raise UserError(
                 f"the run's data are other than those in {data.data_dir}; set DIGITS_DATA_DIR to where they are"
             )

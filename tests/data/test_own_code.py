@@ -143,7 +143,12 @@ def test_a_source_and_augmentations_of_ones_own_resume_exactly(fit, digits):
     ]
     assert digits("fit", *stopped, *options)[0] == 143
     cut = Path("runs/cut/version_0")
-    status, _, errors = digits("fit", "--ckpt_path", cut / "checkpoints" / "last.ckpt", "--report", "false")
+    again = ["fit", "--ckpt_path", cut / "checkpoints" / "last.ckpt", "--report", "false"]
+    status, _, errors = digits(*again)
+    assert status == 2, "a checkpoint alone imports nothing"
+    assert "add --trust mine." in errors
+    own = "mine.StopAtFive,mine.speckle,mine.Dim"
+    status, _, errors = digits(*again, "--trust", own)
     assert status == 0, errors
     one, other = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, cut))
     assert one["global_step"] == other["global_step"] == 16
@@ -226,7 +231,9 @@ def test_any_data_module_of_pairs_trains_and_is_tested(digits):
         ("predict", "predictions.csv"),
         ("validate", "config.yaml"),
     ):
-        status, _, errors = digits(verb, "--ckpt_path", "runs/pairs/version_0/checkpoints/best.ckpt")
+        status, _, errors = digits(
+            verb, "--ckpt_path", "runs/pairs/version_0/checkpoints/best.ckpt", "--trust", "mine.Loaders"
+        )
         assert status == 0, errors
         assert (Path("runs/pairs/version_0") / written).is_file()
     status, _, errors = digits("report", "runs/pairs")
@@ -244,7 +251,8 @@ def test_a_shuffled_data_loader_resumes_exactly(digits, workers):
     options += ["--model.dropout", "0.2", "--trainer.max_epochs", "2", "--trainer.enable_progress_bar", "false"]
     assert digits("fit", *options, "--experiment", "whole")[0] == 0
     assert digits("fit", *options, "--experiment", "cut", "--trainer.callbacks+=mine.StopAtFive")[0] == 143
-    status, _, errors = digits("fit", "--ckpt_path", "runs/cut/version_0/checkpoints/last.ckpt")
+    own = ["--trust", "mine.Shuffled,mine.StopAtFive"]
+    status, _, errors = digits("fit", "--ckpt_path", "runs/cut/version_0/checkpoints/last.ckpt", *own)
     assert status == 0, errors
     one, other = (
         torch.load(f"runs/{name}/version_0/checkpoints/last.ckpt", weights_only=True) for name in ("whole", "cut")

@@ -1,5 +1,6 @@
 """Where digits come from: one object for each name that ``data.source`` accepts."""
 
+import sys
 from importlib import import_module
 
 from digits.data.sources.base import DataNotFoundError, Source, default_data_dir
@@ -9,6 +10,7 @@ from digits.data.sources.kaggle import CsvSource
 from digits.data.sources.memmap import MemmapSource
 from digits.data.sources.uci import UciSource
 from digits.errors import UserError, did_you_mean
+from digits.trust import trusted_class_paths
 
 SOURCES: dict[str, Source] = {
     source.name: source for source in (*IDX_SOURCES, UciSource(), CsvSource(), FolderSource(), MemmapSource())
@@ -22,6 +24,16 @@ def find_source(name: str) -> Source:
     if "." in name:
         return _build(name)
     raise UserError(f"unknown data source {name!r}; {did_you_mean(name, SOURCES)}")
+
+
+def is_known_source(name: object) -> bool:
+    """Whether a file may name this source: it is ours, or its class was loaded by this program or is trusted."""
+    if not isinstance(name, str):
+        return False
+    module, _, class_name = name.rpartition(".")
+    loaded = vars(sys.modules.get(module) or object).get(class_name)
+    is_loaded = isinstance(loaded, type) and issubclass(loaded, Source)
+    return name in SOURCES or is_loaded or name in trusted_class_paths()
 
 
 def _build(path: str) -> Source:
@@ -45,4 +57,4 @@ def _build(path: str) -> Source:
     return source
 
 
-__all__ = ["SOURCES", "DataNotFoundError", "Source", "default_data_dir", "find_source"]
+__all__ = ["SOURCES", "DataNotFoundError", "Source", "default_data_dir", "find_source", "is_known_source"]

@@ -13,6 +13,7 @@ from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from digits.errors import UserError, did_you_mean
+from digits.yaml_files import parse_yaml
 
 _FIELDS = ("choices", "low", "high", "step", "log", "when")
 
@@ -66,10 +67,10 @@ def read_space(path: Path) -> list[Parameter]:
     Whole numbers at both ends make whole values. Raises UserError naming what is wrong.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"the search space {path} does not exist; shipped: cnn, kaggle-grid, mlp") from None
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"the search space {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict) or not content:
         raise UserError(f"{path} is not a search space: it must map keys of the configuration to what they may be")
