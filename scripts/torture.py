@@ -6,8 +6,9 @@
 Settings are drawn at random: validations within epochs or in every other one, schedules, averaged weights, gathered
 gradients, limits, early stopping, precision. With each drawing a run is trained in peace while another one of the same
 settings is killed at random moments (SIGKILL, SIGTERM or SIGINT; before training, in it, while a checkpoint is being
-written) and resumed, at times by two processes at once, until it is through. Then weights, averages, optimizer, schedule, metrics.csv, curves, best.ckpt
-and the figures of metrics.json of the two must be the same to the last bit. Exit status 0 if all are.
+written) and resumed, at times by two processes at once, of which one must be turned away, until it is through. Then
+weights, averages, optimizer, schedule, metrics.csv, curves, best.ckpt and the figures of metrics.json of the two must
+be the same to the last bit. Exit status 0 if all are.
 """
 
 from __future__ import annotations
