@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from digits.errors import UserError
+
 TEN_DIGITS = tuple("0123456789")
 _SHOWN = 12
 
@@ -27,6 +29,21 @@ def classes_of(labels: Iterable[str]) -> tuple[str, ...]:
 def _place(name: str) -> tuple[bool, int, str]:
     is_number = name.isascii() and name.isdecimal()
     return not is_number, int(name) if is_number else 0, name
+
+
+def classes_of_data(data: object) -> tuple[str, ...] | None:
+    """What the labels of a data module count: its ``class_names``, else so many numbers as its ``num_classes`` says.
+
+    None where it has neither. Raises UserError for names that are not all different.
+    """
+    names = getattr(data, "class_names", None)
+    count = getattr(data, "num_classes", None) if names is None else None
+    if names is None and count is None:
+        return None
+    found = tuple(map(str, range(count) if names is None else names))
+    if len(found) < 2 or len(set(found)) < len(found):
+        raise UserError(f"{type(data).__name__} names the classes {found}; there must be two or more, all different")
+    return found
 
 
 def noun(class_names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from digits.classes import TEN_DIGITS, describe_classes
+from digits.classes import TEN_DIGITS, classes_of_data, describe_classes
 from digits.cli_errors import strip_marks
 from digits.cli_parser import ConfigFile, DigitsParser, add_help, print_help
 from digits.data import DigitsDataModule
@@ -143,8 +143,7 @@ class DigitsCLI(LightningCLI):
             subclass_mode_data=True,
             save_config_callback=RunConfig,
             trainer_class=Trainer,
-            # Batches are shared out by our own samplers, which repeat no image.
-            trainer_defaults={"devices": 1, "num_sanity_val_steps": 0, "use_distributed_sampler": False},
+            trainer_defaults={"devices": 1, "num_sanity_val_steps": 0},
             seed_everything_default=0,
             parser_class=DigitsParser,
             args=arguments[1:],
@@ -170,9 +169,7 @@ class DigitsCLI(LightningCLI):
         parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True, required=False)
         parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True, required=False)
         parser.set_defaults({"data": {"class_path": f"{DigitsDataModule.__module__}.{DigitsDataModule.__name__}"}})
-        parser.link_arguments(
-            "data.class_names", "model.init_args.class_names", self._classes_for_model, apply_on="instantiate"
-        )
+        parser.link_arguments("data", "model.init_args.class_names", self._classes_for_model, apply_on="instantiate")
         parser.groups["trainer"].title = "How to train: Lightning's Trainer"
         parser.groups["model"].title = "What to train: a model of digits, or any LightningModule"
         parser.groups["data"].title = "What to train on: the digits' own data module, or any LightningDataModule"
@@ -297,8 +294,9 @@ class DigitsCLI(LightningCLI):
             _say(f"seed_everything stays {before['seed_everything']}, the seed of the run that is resumed")
         return changed
 
-    def _classes_for_model(self, of_data: tuple[str, ...] | None) -> list[str] | None:
-        """What the model tells apart: the data's classes, or, where these have no labels, the checkpoint's."""
+    def _classes_for_model(self, data: LightningDataModule) -> list[str] | None:
+        """What the model tells apart: the data's classes, or, where these name none, the checkpoint's."""
+        of_data = classes_of_data(data)
         if of_data is not None:
             return list(of_data)
         return (self.resumed or {}).get("hyper_parameters", {}).get("class_names")
@@ -316,6 +314,8 @@ class DigitsCLI(LightningCLI):
                 raise UserError(" ".join(str(cause).split())) from None
             raise
         if self.resumed is not None and self.checkpoint is not None:
+            if isinstance(self.model, DigitClassifier):
+                self.model.check_classes(self.resumed.get("hyper_parameters", {}))
             with explained(self.checkpoint):
                 check_weights(self.model, self.resumed["state_dict"])
 

@@ -34,6 +34,17 @@ class DigitsParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> None:
         raise UserError(explain(str(ex or message), self)) from None
 
+    def get_defaults(self, *args: Any, **kwargs: Any) -> Namespace:
+        """The defaults, without the arguments of the default data module.
+
+        jsonargparse would hand those that a chosen one has too on to it, as if they had been chosen; what is left open
+        it fills in at the end.
+        """
+        defaults = super().get_defaults(*args, **kwargs)
+        if isinstance(defaults.get("data"), Namespace):
+            defaults["data"] = Namespace(class_path=defaults["data"]["class_path"])
+        return defaults
+
     def parse_object(
         self,
         obj: Any,

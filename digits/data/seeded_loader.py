@@ -17,14 +17,18 @@ from digits.seeding import derive_seed
 class SeededLoader:
     """Iterates over a sized DataLoader, whose order and draws become a function of (seed, epoch, batch).
 
-    Each batch is fetched with Python's, NumPy's and torch's global generators seeded, which are put back afterwards. A
-    resumed run fetches the batches of the epoch that it has had once more and drops them, as their draws decide on
-    those of the later ones where workers fetch. Lightning saves ``state_dict`` in its checkpoints.
+    Each batch is fetched with Python's, NumPy's and torch's global generators seeded, which are put back afterwards,
+    and those that the loader and its sampler were given. A resumed run fetches the batches of the epoch that it has had
+    once more and drops them, as their draws decide on those of the later ones where workers fetch. Lightning saves
+    ``state_dict`` in its checkpoints.
     """
 
     def __init__(self, loader: DataLoader[Any], seed: Callable[[], int]) -> None:
         self._loader = loader
         self._seed = seed
+        holders = (loader, loader.sampler, getattr(loader.batch_sampler, "sampler", None))
+        found = [getattr(holder, "generator", None) for holder in holders]
+        self._generators = [generator for generator in found if isinstance(generator, torch.Generator)]
         self._epoch = 0
         self._skip = 0
         self._handed_out = 0
@@ -55,6 +59,8 @@ class SeededLoader:
     def _seed_all(self, number: int) -> None:
         seed = derive_seed(self._seed(), self._epoch, number)
         torch.manual_seed(seed)
+        for generator in self._generators:
+            generator.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
 

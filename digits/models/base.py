@@ -17,7 +17,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from digits.classes import TEN_DIGITS, describe_classes
+from digits.classes import TEN_DIGITS, classes_of_data, describe_classes
 from digits.data import Batch, as_batch
 from digits.errors import UserError
 from digits.models.layers import Standardize, log_mean_probability
@@ -114,7 +114,7 @@ class DigitClassifier(LightningModule):
         return len(self.class_names)
 
     def setup(self, stage: str) -> None:
-        names = getattr(self.trainer.datamodule, "class_names", None)
+        names = classes_of_data(self.trainer.datamodule)
         if names is None or tuple(names) == self.class_names:
             return
         if len(names) == self.num_classes and not self._chose_classes:
@@ -165,7 +165,9 @@ class DigitClassifier(LightningModule):
         self.temperature.fill_(1.0)  # a checkpoint to go on from may hold another
 
     def training_step(self, batch: Batch | Pair, batch_idx: int) -> Tensor:
-        batch = as_batch(batch, is_first=batch_idx == 0)
+        if not isinstance(batch, Batch):
+            batch = as_batch(batch, is_first=batch_idx == 0)
+            self._check_labels(batch.labels)
         logits = self(batch.images)
         self._check_width(logits)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
@@ -197,6 +199,8 @@ class DigitClassifier(LightningModule):
         if not isinstance(batch, Batch):  # the indices are those of Lightning's sampler, which deals images out in turn
             count, rank, world_size = self.store.count, self.trainer.global_rank, self.trainer.world_size
             batch = as_batch(batch, first=count * world_size + rank, step=world_size, is_first=count == 0)
+            if not self.trainer.predicting:
+                self._check_labels(batch.labels)
         # In fp32 even where training is in bf16: the figures are then those of the report, the exported files and
         # `recognize`, and the same on machines whose default precisions differ.
         with torch.autocast(self.device.type, enabled=False):
@@ -210,6 +214,19 @@ class DigitClassifier(LightningModule):
             raise UserError(
                 f"the network of {type(self).__name__} has {logits.shape[1]} outputs for "
                 f"{describe_classes(self.class_names)}; end it with self.num_classes outputs"
+            )
+
+    def _check_labels(self, labels: Tensor) -> None:
+        """Raise UserError for labels that a data loader should not have; our own sources have looked at theirs."""
+        if labels.numel() == 0:
+            return
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= self.num_classes:
+            classes = describe_classes(self.class_names)
+            raise UserError(
+                f"the data loader gives the label {low if low < 0 else high} and the model tells {classes} apart, of "
+                f"which labels are the places, 0 to {self.num_classes - 1}; say how many there are with num_classes or "
+                "class_names of the data module"
             )
 
     def validation_step(self, batch: Batch | Pair, batch_idx: int) -> None:

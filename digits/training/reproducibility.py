@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -21,26 +22,37 @@ class SeedEachBatch(Callback):
     resumed run draws what an uninterrupted one would, and no state of a random generator need be saved. The seed
     itself is the run's: it comes from the checkpoint, whatever the resuming process was seeded with.
 
-    So do the batches of a data module that is not ours, where its DataLoader has a length and one process trains.
+    So do the batches of a data module that is not ours, where its DataLoader has a length and one process trains; of
+    others a resume says that it is not exact.
     """
 
     def __init__(self) -> None:
         self._seed = run_seed()
         self._first: int | None = None
+        self._is_resumed = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data = trainer.datamodule
         if stage != "fit" or data is None or isinstance(data, DigitsDataModule):
             return
-        if trainer.world_size == 1 and trainer.overfit_batches == 0:  # where Lightning puts no sampler of its own in
-            make = data.train_dataloader
+        make = data.train_dataloader
+        # Elsewhere Lightning puts a sampler of its own in.
+        can_seed = trainer.world_size == 1 and trainer.overfit_batches == 0
 
-            def train_dataloader() -> Any:
-                loader = make()
-                is_sized = isinstance(loader, DataLoader) and not isinstance(loader.dataset, IterableDataset)
-                return SeededLoader(loader, lambda: self._seed) if is_sized else loader
+        def train_dataloader() -> Any:
+            loader = make()
+            if can_seed and isinstance(loader, DataLoader) and not isinstance(loader.dataset, IterableDataset):
+                return SeededLoader(loader, lambda: self._seed)
+            if self._is_resumed and not hasattr(loader, "load_state_dict"):
+                warnings.warn(
+                    f"the resumed run will not be what the uninterrupted one had been: place and order of the batches "
+                    f"of {type(data).__name__} are kept only where it gives one DataLoader that has a length, in one "
+                    "process and without overfit_batches, or a loader with state_dict and load_state_dict",
+                    stacklevel=2,
+                )
+            return loader
 
-            data.train_dataloader = train_dataloader
+        data.train_dataloader = train_dataloader
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._first = derive_seed(self._seed, 0, trainer.global_rank, _MODEL)
@@ -61,3 +73,4 @@ class SeedEachBatch(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._seed = state_dict["seed"]
+        self._is_resumed = True

@@ -63,11 +63,15 @@ def test_unlabelled_images_name_no_classes(tmp_path):
     assert DigitsDataModule(source="folder", data_dir=str(tmp_path / "x")).class_names is None
 
 
-def test_memmap_counts_to_its_highest_label(tmp_path):
+@pytest.mark.parametrize("kind", ["u1", "i8", ">i4", "u2"])
+def test_memmap_counts_to_its_highest_label(tmp_path, kind):
     images, labels = pictures(12, 5)
     np.save(tmp_path / "train-images.npy", images)
-    np.save(tmp_path / "train-labels.npy", labels.astype(np.uint8))
-    assert DigitsDataModule(source="memmap", data_dir=str(tmp_path)).class_names == tuple(map(str, range(12)))
+    np.save(tmp_path / "train-labels.npy", labels.astype(kind))
+    data = DigitsDataModule(source="memmap", data_dir=str(tmp_path))
+    assert data.class_names == tuple(map(str, range(12)))
+    _, found = data.digits.train.gather(torch.arange(len(labels)))
+    assert found.tolist() == labels.tolist()
 
 
 def test_training_and_test_classes_that_differ_are_named(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ import signal
 import numpy
 import torch
 from pytorch_lightning import Callback, LightningDataModule
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from digits.data import Digits, DigitImages, Source, find_source
 
 class Bars(Source):
@@ -78,6 +79,40 @@ class Shuffled(Loaders):
         train = find_source("mine.Bars").load(None).train
         noisy = [(image / 255, label) for image, label in zip(train.images, train.labels)]
         return DataLoader(Noisy(noisy), batch_size=50, shuffle=True, num_workers=self.num_workers)
+
+class Generated(Loaders):
+    def train_dataloader(self):
+        train = find_source("mine.Bars").load(None).train
+        order = torch.Generator().manual_seed(3)
+        return DataLoader(TensorDataset(train.images, train.labels), batch_size=50, shuffle=True, generator=order)
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        train = find_source("mine.Bars").load(None).train
+        yield from zip(train.images, train.labels)
+
+class Streamed(Loaders):
+    def train_dataloader(self):
+        return DataLoader(Stream(), batch_size=50)
+
+class Counted(Loaders):
+    num_classes = 12
+
+    def _loader(self):
+        images = torch.arange(120).view(-1, 1, 1, 1).expand(-1, 1, 28, 28) / 120
+        return DataLoader(TensorDataset(images, torch.arange(120) % 12), batch_size=50)
+
+class Named(Counted):
+    class_names = list("abcdefghijkl")
+
+class TooFew(Counted):
+    num_classes = 11
+
+class Unsaid(Counted):
+    num_classes = None
+
+class Twice(Counted):
+    class_names = list("abcdefghijkk")
 
 class Noisy(Dataset):
     def __init__(self, samples):
@@ -215,6 +250,14 @@ def test_numbers_of_torchvision_behind_a_flag(degrees):
     assert chosen["init_args"]["degrees"] == json.loads(degrees)
 
 
+@pytest.mark.parametrize(("given", "size"), [((), 50), (("--data.batch_size", "256"), 256), (("--config", "cnn"), 256)])
+def test_another_data_module_keeps_its_own_defaults(given, size):
+    from digits.resolve import resolve
+
+    config = resolve(["--model", "MLP", *given, "--data", "mine.Loaders"])
+    assert config["data"] == {"class_path": "mine.Loaders", "init_args": {"batch_size": size, "scale": 1.0}}
+
+
 def test_any_data_module_of_pairs_trains_and_is_tested(digits):
     quick = ["--model", "MLP", "--data", "mine.Loaders", "--trainer.max_epochs", "3", "--experiment", "pairs"]
     schedule = ["--model.lr_scheduler", "torch.optim.lr_scheduler.OneCycleLR", "--model.lr_scheduler.max_lr", "0.01"]
@@ -261,6 +304,64 @@ def test_a_shuffled_data_loader_resumes_exactly(digits, workers):
     assert all(torch.equal(tensor, other["state_dict"][name]) for name, tensor in one["state_dict"].items())
 
 
+def _resumed(digits, data, *more):
+    """The last checkpoints of a whole run and of one that was stopped and resumed, and what the resume said."""
+    options = ["--model", "MLP", "--data", data, "--trainer.max_epochs", "2", "--trainer.enable_progress_bar", "false"]
+    options += [*more, "--report", "false"]
+    assert digits("fit", *options, "--experiment", "whole")[0] == 0
+    assert digits("fit", *options, "--experiment", "cut", "--trainer.callbacks+=mine.StopAtFive")[0] == 143
+    own = ["--trust", f"{data},mine.StopAtFive"]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        status, _, errors = digits("fit", "--ckpt_path", "runs/cut/version_0/checkpoints/last.ckpt", *own)
+    assert status == 0, errors
+    files = (f"runs/{name}/version_0/checkpoints/last.ckpt" for name in ("whole", "cut"))
+    one, other = (torch.load(file, weights_only=True) for file in files)
+    same = all(torch.equal(tensor, other["state_dict"][name]) for name, tensor in one["state_dict"].items())
+    return one["global_step"] == other["global_step"] and same, [str(warning.message) for warning in said]
+
+
+def test_a_loader_with_a_generator_of_its_own_resumes_exactly(digits):
+    is_same, said = _resumed(digits, "mine.Generated")
+    assert is_same
+    assert not any("will not be what" in words for words in said)
+
+
+@pytest.mark.parametrize(
+    ("data", "more"), [("mine.Streamed", ()), ("mine.Loaders", ("--trainer.overfit_batches", "7"))]
+)
+def test_a_resume_that_cannot_be_exact_says_so(digits, data, more):
+    _, said = _resumed(digits, data, *more)
+    assert sum("the resumed run will not be what the uninterrupted one had been" in words for words in said) == 1
+
+
+@pytest.mark.parametrize(("data", "names"), [("mine.Counted", map(str, range(12))), ("mine.Named", "abcdefghijkl")])
+def test_the_classes_of_another_data_module_reach_the_model(fit, digits, data, names):
+    run = fit("--data", data)
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert content["hyper_parameters"]["class_names"] == list(names)
+    status, _, errors = digits("test", "--ckpt_path", run / "checkpoints" / "best.ckpt", "--trust", data)
+    assert status == 0, errors
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("mine.TooFew", "the label 11 and the model tells 11 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10) apart"),
+        (
+            "mine.Unsaid",
+            "the label 11 and the model tells the ten digits apart, of which labels are the places, 0 to 9",
+        ),
+        ("mine.Twice", "there must be two or more, all different"),
+    ],
+)
+def test_labels_beyond_the_classes_are_one_line(digits, data, message):
+    status, _, errors = digits("fit", "--model", "MLP", "--data", data, "--trainer.enable_progress_bar", "false")
+    assert (status, errors.count("\n")) == (2, 1), errors
+    assert message in errors
+    assert not list(Path("runs").glob("*/*"))
+
+
 def _pairs(count=60, **options):
     images, labels = torch.rand(count, 1, 28, 28), torch.arange(count) % 10
     return DataLoader(TensorDataset(options.get("images", images), options.get("labels", labels)), batch_size=25)
@@ -293,6 +394,8 @@ def test_a_plain_trainer_takes_any_loader_of_pairs():
         ({"images": torch.rand(60, 784)}, r"images are \(25, 784\); they must be \(B, 1, 28, 28\)"),
         ({"labels": torch.rand(60)}, r"labels are \(25,\) torch.float32; they must be \(25,\) integers"),
         ({"labels": torch.eye(60, dtype=torch.int64)}, r"labels are \(25, 60\) torch.int64"),
+        ({"labels": torch.arange(60) % 11}, "gives the label 10 and the model tells the ten digits apart"),
+        ({"labels": torch.arange(60) % 10 - 1}, "gives the label -1 and"),
     ],
 )
 def test_pairs_that_are_none_are_named(options, message):

@@ -319,7 +319,10 @@ def test_memmap_reads_what_numpy_saved(tmp_path):
         ("train-images.npy", np.zeros((5, 784), np.uint8), "must be N×28×28 uint8"),
         ("train-images.npy", np.zeros((5, 28, 28), ">u2"), "5×28×28 >u2; it must be N×28×28 uint8"),
         ("train-images.npy", np.full((5, 28, 28), np.nan), "5×28×28 float64; it must be N×28×28 uint8"),
-        ("train-labels.npy", np.uint8(4), "must be N uint8"),
+        ("train-labels.npy", np.uint8(4), "must be N integers"),
+        ("train-labels.npy", np.zeros(50), "50 float64; it must be N integers"),
+        ("train-labels.npy", np.full(50, -1), "labels -1 to"),
+        ("train-labels.npy", np.full(50, 10**9), "the highest label is 1000000000"),
         ("train-labels.npy", np.zeros(4, np.uint8), "50 images and .* 4 labels"),
     ],
 )

@@ -20,12 +20,13 @@ from digits.errors import UserError
 
 _BYTES = 28 * 28
 _SAMPLES_IN_FINGERPRINT = 1000
+_MOST_CLASSES = 100_000
 
 
 class MemmapSource(Source):
     """``train-images.npy`` and ``train-labels.npy`` in ``data_dir``, and ``test-images.npy`` and ``test-labels.npy``.
 
-    Images are ``(N, 28, 28)`` uint8, ink high, labels ``(N,)`` uint8, as ``numpy.save`` writes them. Either pair may be
+    Images are ``(N, 28, 28)`` uint8, ink high, labels ``(N,)`` integers, as ``numpy.save`` writes. Either pair may be
     missing, and so may the labels of the test images. The classes are numbers: the ten digits, or 0 to the highest
     label. scripts/make_memmap.py makes such a folder.
     """
@@ -50,7 +51,8 @@ class MemmapSource(Source):
 
 @dataclass(frozen=True)
 class MappedImages(DigitImages):
-    """Images that stay in their file, read as they are asked for; ``labels`` is ``(N,)`` uint8.
+    """Images that stay in their file, read as they are asked for; ``labels`` is ``(N,)`` uint8, or int64 where
+    the file's are of another kind.
 
     A batch is read, not mapped: one access to a mapping may bring in two megabytes, which would count as the process's
     own memory, until the whole file did.
@@ -68,7 +70,13 @@ class MappedImages(DigitImages):
 
 def _class_names(parts: dict[str, MappedImages | None]) -> tuple[str, ...] | None:
     highest = [int(part.labels.max()) for part in parts.values() if part is not None and part.labels is not None]
-    return classes_of(map(str, range(max(highest) + 1))) if highest else None
+    if not highest:
+        return None
+    if max(highest) >= _MOST_CLASSES:
+        raise UserError(
+            f"the highest label is {max(highest)}; labels count the classes from 0, {_MOST_CLASSES:,} at most"
+        )
+    return classes_of(map(str, range(max(highest) + 1)))
 
 
 def _open(data_dir: Path, part: str) -> MappedImages | None:
@@ -82,13 +90,14 @@ def _open(data_dir: Path, part: str) -> MappedImages | None:
     # Copied on write, which never happens; torch knows no tensors that cannot be written to.
     return MappedImages(
         torch.from_numpy(images).unsqueeze(1),
-        None if labels is None else torch.from_numpy(np.array(labels)),
+        None if labels is None else torch.from_numpy(np.array(labels, None if labels.dtype == np.uint8 else np.int64)),
         file=path.open("rb"),
         first=images.offset,
     )
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """An array of images, or of labels, whose ``shape`` is empty."""
     try:
         array = np.load(path, mmap_mode="c")
     except (ValueError, EOFError) as error:
@@ -96,10 +105,11 @@ def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
         raise UserError(f"{path} is not a file that numpy.save wrote ({reason})") from None
     if not isinstance(array, np.ndarray):
         raise UserError(f"{path} is an archive, as numpy.savez writes; save its array alone with numpy.save")
-    if array.dtype != np.uint8 or array.ndim != 1 + len(shape) or array.shape[1:] != shape or len(array) == 0:
+    fits = array.dtype == np.uint8 if shape else array.dtype.kind in "iu"
+    if not fits or array.ndim != 1 + len(shape) or array.shape[1:] != shape or len(array) == 0:
         expected = "×".join(["N", *map(str, shape)])
         found = "×".join(map(str, array.shape))
-        raise UserError(f"{path} holds {found} {array.dtype}; it must be {expected} uint8")
+        raise UserError(f"{path} holds {found} {array.dtype}; it must be {expected} {'uint8' if shape else 'integers'}")
     if not array.flags.c_contiguous:
         raise UserError(
             f"{path} is in Fortran's order, the first index fastest; save it again as "
