@@ -37,10 +37,11 @@ def classes_of_data(data: object) -> tuple[str, ...] | None:
     None where it has neither. Raises UserError for names that are not all different.
     """
     names = getattr(data, "class_names", None)
-    count = getattr(data, "num_classes", None) if names is None else None
-    if names is None and count is None:
+    if names is None and (count := getattr(data, "num_classes", None)) is not None:
+        names = range(count)
+    if names is None:
         return None
-    found = tuple(map(str, range(count) if names is None else names))
+    found = tuple(map(str, names))
     if len(found) < 2 or len(set(found)) < len(found):
         raise UserError(f"{type(data).__name__} names the classes {found}; there must be two or more, all different")
     return found

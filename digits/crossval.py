@@ -45,6 +45,11 @@ def main(arguments: list[str]) -> None:
 
     for_fit = ["--config", str(options.config), *for_fit]
     config = resolve(for_fit)
+    if "class_path" in config["data"]:
+        raise UserError(
+            f"crossval shares out the images of the digits' own data module, and {config['data']['class_path']} is "
+            "another; give it a digits.data.Source of yours with --data.source"
+        )
     name = options.experiment or config["experiment"]
     folder = find_or_claim(options.runs_dir, f"{name}-crossval", {"folds": options.folds, "config": config}, RESULT)
     with lock(folder):

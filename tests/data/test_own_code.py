@@ -362,6 +362,14 @@ def test_labels_beyond_the_classes_are_one_line(digits, data, message):
     assert not list(Path("runs").glob("*/*"))
 
 
+def test_crossval_needs_images_that_it_can_share_out(digits):
+    Path("small.yaml").write_text("model: MLP\ndata: mine.Loaders\n")
+    status, _, errors = digits("crossval", "--config", "small.yaml")
+    assert (status, errors.count("\n")) == (2, 1), errors
+    assert "crossval shares out the images of the digits' own data module, and mine.Loaders is another" in errors
+    assert not Path("runs").exists()
+
+
 def _pairs(count=60, **options):
     images, labels = torch.rand(count, 1, 28, 28), torch.arange(count) % 10
     return DataLoader(TensorDataset(options.get("images", images), options.get("labels", labels)), batch_size=25)
