@@ -3,6 +3,7 @@
 from digits.data.augmentation import Augmentation, EachImage, InOrder, RandomAffine, RandomElastic
 from digits.data.datamodule import DigitsDataModule
 from digits.data.images import Batch, DigitImages, Digits, as_batch
+from digits.data.pages import PagesDataModule
 from digits.data.seeded_loader import SeededLoader
 from digits.data.sources import SOURCES, DataNotFoundError, Source, default_data_dir, find_source, is_known_source
 
@@ -16,6 +17,7 @@ __all__ = [
     "DigitsDataModule",
     "EachImage",
     "InOrder",
+    "PagesDataModule",
     "RandomAffine",
     "RandomElastic",
     "SeededLoader",

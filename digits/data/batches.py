@@ -103,7 +103,7 @@ class BatchLoader:
     is asked for, because Lightning creates the iterator first and names the epoch afterwards.
     """
 
-    def __init__(self, dataset: BatchDataset, sampler: Sampler[Tensor], *, num_workers: int, pin_memory: bool) -> None:
+    def __init__(self, dataset: Dataset[Any], sampler: Sampler[Tensor], *, num_workers: int, pin_memory: bool) -> None:
         self.dataset = dataset
         self._sampler = sampler
         self._num_workers = num_workers
@@ -135,7 +135,7 @@ class TrainingLoader(BatchLoader):
 
     def __init__(
         self,
-        dataset: BatchDataset,
+        dataset: Dataset[Any],
         sampler: TrainingBatches | EvaluationBatches,
         *,
         num_workers: int,

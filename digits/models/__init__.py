@@ -6,6 +6,7 @@ from digits.models.cnn import CNN
 from digits.models.ensemble import Ensemble
 from digits.models.families import build_network, check_hyper_parameters, find_family, is_plain
 from digits.models.files import open_model
+from digits.models.finder import Finder
 from digits.models.layers import Standardize
 from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
@@ -20,6 +21,7 @@ __all__ = [
     "Chain",
     "DigitClassifier",
     "Ensemble",
+    "Finder",
     "OneCycle",
     "OnnxModel",
     "Predictions",

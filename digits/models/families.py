@@ -1,7 +1,8 @@
 """Which classes of models a file may name: the one place that decides it, for every kind of file and every verb.
 
-Files are data. Nothing that a file names is imported, and none but the subclasses of DigitClassifier that this program
-has loaded already is called: our own, and those that the user imported, named in the configuration or trusted.
+Files are data. Nothing that a file names is imported, and none but Finder and the subclasses of DigitClassifier that
+this program has loaded already is called: our own, and those that the user imported, named in the configuration or
+trusted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
+from digits.models.finder import Finder
 from digits.trust import import_trusted, trusted_class_paths
 
 _PLAIN = bool | int | float | str | None
@@ -19,7 +21,7 @@ _DEEPEST, _MOST_VALUES = 50, 100_000
 _OF_TRAINING = ("optimizer", "lr_scheduler", "lr_scheduler_config")
 
 
-def find_family(class_path: object) -> type[DigitClassifier]:
+def find_family(class_path: object) -> type[DigitClassifier | Finder]:
     """The class that a file calls ``class_path``; raises UserError for one that it may not name."""
     if isinstance(class_path, str):
         if class_path in trusted_class_paths():
@@ -27,14 +29,15 @@ def find_family(class_path: object) -> type[DigitClassifier]:
         module, _, name = class_path.rpartition(".")
         # Not getattr, which some modules answer by importing.
         loaded = vars(sys.modules.get(module) or object).get(name)
-        for family in _loaded_families(DigitClassifier):
+        known: list[type[DigitClassifier | Finder]] = [Finder, *_loaded_families(DigitClassifier)]
+        for family in known:
             if family is loaded or class_path in _paths(family):
                 return family
     name = ascii(class_path)[1:100].rstrip("'")
     raise UserError(f"it names the class {name}, which is not ours; if you trust it, add --trust {name}")
 
 
-def _paths(family: type[DigitClassifier]) -> set[str]:
+def _paths(family: type[DigitClassifier | Finder]) -> set[str]:
     """The places from which a class can be imported."""
     homes = {family.__module__} | ({"digits", "digits.models"} if family.__module__.startswith("digits.") else set())
     return {f"{home}.{family.__qualname__}" for home in homes}
@@ -46,7 +49,7 @@ def _loaded_families(base: type[DigitClassifier]) -> Iterator[type[DigitClassifi
         yield from _loaded_families(family)
 
 
-def build_network(class_path: object, hyper_parameters: object) -> DigitClassifier:
+def build_network(class_path: object, hyper_parameters: object) -> DigitClassifier | Finder:
     """An untrained model, as a file describes it.
 
     Raises UserError for a class that it may not name, and for hyper-parameters that are not plain values, that name
@@ -64,7 +67,7 @@ def build_network(class_path: object, hyper_parameters: object) -> DigitClassifi
         raise UserError(f"its hyper_parameters make no {family.__name__} ({reason})") from None
 
 
-def check_hyper_parameters(family: type[DigitClassifier], hyper_parameters: object) -> None:
+def check_hyper_parameters(family: type[DigitClassifier | Finder], hyper_parameters: object) -> None:
     """Raise UserError unless these are plain values of arguments that a file may choose."""
     if not isinstance(hyper_parameters, dict):
         raise UserError("its hyper_parameters are no mapping")
@@ -78,7 +81,7 @@ def check_hyper_parameters(family: type[DigitClassifier], hyper_parameters: obje
             raise UserError(f"its hyper_parameters have {name!r} that is no plain value")
 
 
-def _arguments(family: type[DigitClassifier]) -> set[str]:
+def _arguments(family: type[DigitClassifier | Finder]) -> set[str]:
     """The arguments of a class and, where it hands on the rest, of those that it inherits from."""
     names: set[str] = set()
     for ancestor in family.__mro__:

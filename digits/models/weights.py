@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule
 
 from digits.errors import UserError
 from digits.models.base import DigitClassifier
@@ -17,6 +18,8 @@ def load_network(class_path: object, hyper_parameters: object, weights: Any) -> 
     """The model that a file describes, with its weights, ready to answer; raises UserError where they do not fit."""
     check_fit(class_path, hyper_parameters, weights)
     model = build_network(class_path, hyper_parameters)
+    if not isinstance(model, DigitClassifier):
+        raise UserError("it finds digits on pages; what is wanted here is a network that reads a digit")
     check_weights(model, weights)
     model.load_state_dict(weights)
     return model.eval()
@@ -34,7 +37,7 @@ def check_fit(class_path: object, hyper_parameters: object, weights: object) -> 
             check_weights(build_network(class_path, hyper_parameters), weights)
 
 
-def check_weights(model: DigitClassifier, weights: object) -> None:
+def check_weights(model: LightningModule, weights: object) -> None:
     """Raise UserError unless these are finite weights of just this model."""
     check_numbers(weights)
     assert isinstance(weights, dict)

@@ -98,6 +98,9 @@ def why_stopped(trainer: Trainer) -> str | None:
 
 def describe(figures: dict[str, float], data: LightningDataModule) -> str:
     """The most important of ``figures`` in words."""
+    if "test/digit_error_rate" in figures:
+        error, count = figures["test/digit_error_rate"], figures["test/count"]
+        return f"test digit error rate {100 * error:.4g} % of {count:,.0f} digits on pages of {name_of(data)}"
     if "test/accuracy" in figures:
         split, name = "test", "test accuracy"
     elif "val/accuracy" in figures:

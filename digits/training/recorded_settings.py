@@ -27,7 +27,7 @@ _CALLBACKS = """
     RichModelSummary RichProgressBar StochasticWeightAveraging Timer TQDMProgressBar WeightAveraging
 """
 """Those of Lightning that open no files and, given plain values, call nothing."""
-_DATA = "DigitsDataModule RandomAffine RandomElastic"
+_DATA = "DigitsDataModule PagesDataModule RandomAffine RandomElastic"
 _CLASSES = {
     *(
         f"{home.__name__}.{name}"

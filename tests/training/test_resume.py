@@ -20,6 +20,9 @@ STEP_PLATEAU = [*PLATEAU, "--model.lr_scheduler_config.interval=step"]
 AVERAGE = ["--trainer.callbacks+=EMAWeightAveraging", "--trainer.callbacks.decay=0.8"]
 EARLY = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
 
+PAGES = ["--data=digits.data.PagesDataModule", "--data.side=64", "--data.batch_size=2", "--data.pages_per_epoch=8"]
+PAGES += ["--data.validation_pages=4", "--data.test_pages=2", "--data.num_workers=1", "--model.warmup=3"]
+
 CASES = {
     "mlp": ("MLP", ["--model.dropout=0.3", AFFINE, *ONE_CYCLE, *AVERAGE, *EARLY]),
     "cnn": ("CNN", ["--model.hidden=[16]", "--model.dropout=0.3", AFFINE, *PLATEAU, "--data.num_workers=1"]),
@@ -33,6 +36,7 @@ CASES = {
     "seldom": ("MLP", [*PLATEAU, "--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=5"]),
     "amid accumulation": ("MLP", ["--trainer.accumulate_grad_batches=3", "--trainer.val_check_interval=4"]),
     "overfit": ("MLP", [AFFINE, "--trainer.overfit_batches=3", "--trainer.max_epochs=3"]),
+    "pages": ("Finder", [*PAGES, *AVERAGE]),
     "steps": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.max_epochs=-1", "--trainer.max_steps=10"]),
 }
 ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", "--report=false"]
@@ -49,6 +53,7 @@ STEPS = {
     "amid accumulation": [1, 4],
     "overfit": [2, 5],
     "steps": [5, 8],
+    "pages": [2, 4, 7],
 }
 
 
