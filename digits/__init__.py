@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from digits.cli.from_python import fit
     from digits.data import DigitsDataModule, RandomAffine, RandomElastic
-    from digits.from_python import fit
     from digits.models import CNN, MLP, DigitClassifier, Ensemble, Predictions
     from digits.recognition import Recognizer
     from digits.training import Run
@@ -25,7 +25,7 @@ _HOMES = {
     "RandomElastic": "digits.data",
     "Recognizer": "digits.recognition",
     "Run": "digits.training",
-    "fit": "digits.from_python",
+    "fit": "digits.cli.from_python",
 }
 
 __all__ = [

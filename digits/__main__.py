@@ -14,10 +14,10 @@ from digits.errors import Interrupted, UserError, did_you_mean, find_disk_error
 from digits.heavy_imports import heavy_imports
 
 _VERBS = {
-    "fit": ("digits.cli", "train a model, then test its best checkpoint"),
-    "validate": ("digits.cli", "evaluate a checkpoint on the validation images"),
-    "test": ("digits.cli", "evaluate a checkpoint on the test images"),
-    "predict": ("digits.cli", "write a checkpoint's answers to predictions.csv"),
+    "fit": ("digits.cli.fit", "train a model, then test its best checkpoint"),
+    "validate": ("digits.cli.fit", "evaluate a checkpoint on the validation images"),
+    "test": ("digits.cli.fit", "evaluate a checkpoint on the test images"),
+    "predict": ("digits.cli.fit", "write a checkpoint's answers to predictions.csv"),
     "recognize": ("digits.recognize", "read the digits on photos and scans"),
     "serve": ("digits.serve", "read over HTTP, and on a page to draw on"),
     "robustness": ("digits.robustness", "compare checkpoints on distorted digits and on what is no digit"),

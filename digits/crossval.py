@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> None:
     if options.jobs < 1:
         raise UserError(f"--jobs is {options.jobs}; it must be at least 1")
     with heavy_imports():  # not for --help
+        from digits.cli.resolve import resolve
         from digits.evaluation import classification_rows
-        from digits.resolve import resolve
         from digits.search import RESULT, Launcher, classification_table, conclude_folds, find_or_claim, run_folds
         from digits.training import lock
 

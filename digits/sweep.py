@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
             from digits.search import sweeps
         except ModuleNotFoundError as error:
             raise UserError(f"sweeping needs {error.name}, an extra: pip install 'digits[sweep]'") from None
-        from digits.resolve import resolve
+        from digits.cli.resolve import resolve
         from digits.search import Launcher, find_or_claim
         from digits.training import lock
 

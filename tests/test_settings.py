@@ -6,8 +6,8 @@ import shutil
 import pytest
 import yaml
 
+from digits.cli.resolve import resolve
 from digits.errors import UserError
-from digits.resolve import resolve
 from tests.conftest import ROOT
 
 QUICK = {

@@ -2,7 +2,7 @@
 
 from digits.training.allocator import keep_freed_memory
 from digits.training.checkpoint_io import AtomicCheckpointIO, refusal
-from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint, refuse_inexact_resume
+from digits.training.checkpoints import LastCheckpoint, refuse_inexact_resume
 from digits.training.conclusion import conclude, describe, flatten, why_stopped
 from digits.training.divergence import StopOnDivergence
 from digits.training.epoch_loop import Trainer
@@ -13,11 +13,12 @@ from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
 from digits.training.recorded_settings import check_settings, named_by, recorded_settings
-from digits.training.refusals import is_lightnings_complaint, refuse_idle_settings, refuse_inexact_settings
+from digits.training.refusals import is_lightnings_complaint
 from digits.training.reproducibility import SeedEachBatch
-from digits.training.results import context, evaluate, name_of, write_json, write_predictions, write_submission
+from digits.training.results import context, evaluate, keep_predictions, name_of, write_json, write_predictions
 from digits.training.run import Run
 from digits.training.run_config import RunConfig, plain
+from digits.training.run_parts import as_list, callbacks_of_run, callbacks_of_trial, loggers_of_run
 from digits.training.runs import find_checkpoint, open_checkpoint
 from digits.training.stopwatch import Stopwatch
 from digits.training.table import EpochTable
@@ -34,7 +35,6 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunCurves",
-    "SaveLastEpoch",
     "SeedEachBatch",
     "StopOnDivergence",
     "StopOnSignal",
@@ -42,7 +42,9 @@ __all__ = [
     "Stopwatch",
     "TakeUpNewSettings",
     "Trainer",
-    "best_checkpoint",
+    "as_list",
+    "callbacks_of_run",
+    "callbacks_of_trial",
     "check_settings",
     "conclude",
     "context",
@@ -54,18 +56,17 @@ __all__ = [
     "flatten",
     "is_lightnings_complaint",
     "keep_freed_memory",
+    "keep_predictions",
     "lock",
+    "loggers_of_run",
     "name_of",
     "named_by",
     "open_checkpoint",
     "plain",
     "recorded_settings",
     "refusal",
-    "refuse_idle_settings",
     "refuse_inexact_resume",
-    "refuse_inexact_settings",
     "why_stopped",
     "write_json",
     "write_predictions",
-    "write_submission",
 ]

@@ -8,15 +8,17 @@ from typing import Literal
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.plugins import MixedPrecision, Precision
+from torch.backends import mps
 
 
-def default_precision(device_type: str) -> Literal["32-true", "bf16-mixed"]:
-    """bf16 where the processor multiplies it in hardware, else fp32.
+def default_precision(accelerator: str) -> Literal["32-true", "bf16-mixed"]:
+    """bf16 where the processor multiplies it in hardware, else fp32; ``accelerator`` as the Trainer takes it.
 
     A CPU without bf16 instructions emulates the format and trains a convolutional network ten times more slowly, so
     the processor's abilities are asked for. On a GPU fp32 is the default; configs/hardware/gpu.yaml chooses bf16.
     """
-    if device_type != "cpu":
+    is_auto = accelerator == "auto"
+    if accelerator not in ("auto", "cpu") or (is_auto and (torch.cuda.is_available() or mps.is_available())):
         return "32-true"
     capabilities = torch.cpu.get_capabilities()
     has_bf16 = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)

@@ -31,23 +31,31 @@ _IDLE = {
 """Arguments of Lightning's Trainer that fit cannot honour."""
 
 
-def refuse_idle_settings(settings: Any) -> None:
-    """Raise UserError for an argument of the Trainer in ``settings`` that would be taken and do nothing."""
+def refuse_settings(settings: Any, callbacks: Iterable[Callback]) -> None:
+    """Raise UserError for what a resume could not repeat, or that would have no effect.
+
+    Args:
+        settings: Those of the Trainer.
+        callbacks: The user's.
+
+    """
     for name, reason in _IDLE.items():
         if settings.get(name):
             raise UserError(f"trainer.{name} {reason}")
-
-
-def refuse_inexact_settings(callbacks: Iterable[Callback], val_check_interval: object) -> None:
-    """Raise UserError for what a resume could not repeat, or that would have no effect."""
     for callback in callbacks:
         for kind, reason in _REASONS.items():
             if isinstance(callback, kind):
                 raise UserError(f"trainer.callbacks: {kind.__name__} {reason}")
-    if val_check_interval is not None and not isinstance(val_check_interval, int | float):
+    interval = settings.val_check_interval
+    if interval is not None and not isinstance(interval, int | float):
         raise UserError(
-            f"trainer.val_check_interval {val_check_interval} validates by the clock, which no resume could repeat; "
+            f"trainer.val_check_interval {interval} validates by the clock, which no resume could repeat; "
             "give it in batches (100) or as a fraction of an epoch (0.5)"
+        )
+    if settings.enable_checkpointing is False and not settings.fast_dev_run:
+        raise UserError(
+            "trainer.enable_checkpointing false: fit ends with testing its best checkpoint, so it keeps that and "
+            "the last; leave it out"
         )
 
 

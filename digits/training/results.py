@@ -59,6 +59,18 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     part.replace(path)
 
 
+def keep_predictions(folder: Path, predictions: Predictions, data: LightningDataModule) -> list[Path]:
+    """Write predictions.csv and, of Kaggle's files, submission.csv into ``folder``; the files that were written."""
+    test = data.digits.test if isinstance(data, DigitsDataModule) else None
+    names = {} if test is None or test.names is None else {"file": test.names}
+    written = [folder / "predictions.csv"]
+    write_predictions(written[0], predictions, **names)
+    if name_of(data) == "csv":
+        written.append(folder / "submission.csv")
+        write_submission(written[1], predictions)
+    return written
+
+
 def write_predictions(path: Path, predictions: Predictions, **more: Sequence[Any]) -> None:
     """Write predictions.csv: index, label (predicted), confidence, p0…p9, and columns with ``more`` for each image.
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -182,6 +183,11 @@ class Run:
                 f"the run's data are other than those in {data.data_dir}; set DIGITS_DATA_DIR to where they are"
             )
         return data
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run that failed before its first checkpoint."""
+        if not any((self.folder / name).exists() for name in ("checkpoints", "stopped.txt")):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def lock(self) -> AbstractContextManager[None]:
         """Be the only one who writes; raises InUseError naming who does."""

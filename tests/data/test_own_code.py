@@ -241,7 +241,7 @@ def test_a_transform_must_make_the_same_kind_of_image(transform, made):
 
 @pytest.mark.parametrize("degrees", ["15", "[-15, 15]"])
 def test_numbers_of_torchvision_behind_a_flag(degrees):
-    from digits.resolve import resolve
+    from digits.cli.resolve import resolve
 
     path = "torchvision.transforms.v2.RandomRotation"
     config = resolve(["--model", "MLP", "--data.augmentation", path, "--data.augmentation.degrees", degrees])

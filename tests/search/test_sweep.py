@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from digits.resolve import resolve
+from digits.cli.resolve import resolve
 from digits.search.sweeps import flags, read_space, samples
 from tests.conftest import ROOT
 

@@ -51,10 +51,10 @@ def test_checkpoints_of_the_users_own_lie_beside_ours(fit, digits):
     run = fit(*own, "--trainer.max_epochs=2")
     assert (run / "checkpoints" / "best.ckpt").exists()
     assert (run / "metrics.json").exists()
-    status, _, errors = digits("fit", "--ckpt_path", "own/epoch=0.ckpt")
+    status, _, errors = digits("fit", "--ckpt_path", "own/epoch=0.ckpt", *own)
     assert status == 2
     assert "saved in the middle of a step" in errors
-    status, _, errors = digits("test", "--ckpt_path", "own/epoch=0.ckpt")
+    status, _, errors = digits("test", "--ckpt_path", "own/epoch=0.ckpt", *own)
     assert status == 0, errors
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jsonargparse import Namespace
 from pytorch_lightning.cli import ActionConfigFile, LightningArgumentParser
 
-from digits.cli_errors import explain
+from digits.cli.errors import explain
 from digits.errors import UserError
 from digits.recipes import find_config
 

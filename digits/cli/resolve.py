@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
-from digits.cli import DigitsCLI
+from digits.cli.settings import SettingsCLI
 from digits.training import plain
 
 
-class _Settings(DigitsCLI):
+class _Settings(SettingsCLI):
     """Parses and checks, and nothing else."""
 
     def _set_seed(self) -> None:
@@ -24,5 +23,5 @@ def resolve(arguments: list[str]) -> dict[str, Any]:
 
     Raises UserError where fit would refuse to parse them.
     """
-    settings = _Settings(["fit", *arguments], ExitStack())
+    settings = _Settings(["fit", *arguments])
     return plain(settings.parser, settings.config)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from digits.cli import DigitsCLI
+from digits.cli.fit import DigitsCLI
 from digits.training import Run, flatten
 
 
