@@ -169,7 +169,7 @@ def _is_file(value: str) -> bool:
 
 
 def named_by(arguments: list[str], configs: Sequence[Any] | None) -> set[str]:
-    """The classes that the user names: in options of the model, the trainer and the data, or in YAML files."""
+    """What the user names, classes above all: in options of the model, the trainer and the data, or in YAML files."""
     texts: list[Any] = [read_yaml(Path(str(config))) for config in configs or [] if config is not None]
     for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
         key, equals, value = option.partition("=")
@@ -177,9 +177,7 @@ def named_by(arguments: list[str], configs: Sequence[Any] | None) -> set[str]:
             texts.append(_parse(value or following))
         if key.startswith(("--model", "--trainer", "--data")) and not key.endswith("_dir"):
             texts.append(_parse(value if equals and not key.endswith("+") else value or following))
-    return {
-        text for given in texts for _, text in _values("", given) if isinstance(text, str) and _NAME.fullmatch(text)
-    }
+    return {text for given in texts for _, text in _values("", given) if isinstance(text, str)}
 
 
 def _parse(text: str) -> Any:

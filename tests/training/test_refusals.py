@@ -47,7 +47,13 @@ def test_no_steps_are_logged_where_none_are_wanted(fit):
 
 
 def test_checkpoints_of_the_users_own_lie_beside_ours(fit, digits):
-    own = _callback("ModelCheckpoint", dirpath="own", filename="{epoch}", save_top_k=-1, every_n_epochs=1)
+    own = _callback(
+        "pytorch_lightning.callbacks.ModelCheckpoint",
+        dirpath="own",
+        filename="{epoch}",
+        save_top_k=-1,
+        every_n_epochs=1,
+    )
     run = fit(*own, "--trainer.max_epochs=2")
     assert (run / "checkpoints" / "best.ckpt").exists()
     assert (run / "metrics.json").exists()
