@@ -252,7 +252,7 @@ def test_numbers_of_torchvision_behind_a_flag(degrees):
 
 @pytest.mark.parametrize(("given", "size"), [((), 50), (("--data.batch_size", "256"), 256), (("--config", "cnn"), 256)])
 def test_another_data_module_keeps_its_own_defaults(given, size):
-    from digits.resolve import resolve
+    from digits.cli.resolve import resolve
 
     config = resolve(["--model", "MLP", *given, "--data", "mine.Loaders"])
     assert config["data"] == {"class_path": "mine.Loaders", "init_args": {"batch_size": size, "scale": 1.0}}
