@@ -4,10 +4,12 @@ import gzip
 import shutil
 import struct
 import zipfile
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import torchvision.datasets as published
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from digits.data.download import md5_of
 
@@ -31,6 +33,21 @@ def make_folder(folder, names=ALPHABET, count=20):
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         (folder / names[label]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / names[label] / f"{number}.png")
+    return folder
+
+
+def make_letters(folder, letters, count, seed=0):
+    """Letters in matplotlib's typefaces on white pictures of 64×64, ``count`` of each, of several sizes and places."""
+    generator = np.random.default_rng(seed)
+    kinds = ["Sans", "Sans-Bold", "Sans-Oblique", "SansMono", "Serif", "Serif-Bold", "Serif-Italic"]
+    fonts = [Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVu{kind}.ttf") for kind in kinds]
+    for letter in letters:
+        (folder / letter).mkdir(parents=True)
+        for number in range(count):
+            picture = Image.new("L", (64, 64), 255)
+            font = ImageFont.truetype(fonts[generator.integers(len(fonts))], int(generator.integers(22, 46)))
+            ImageDraw.Draw(picture).text(generator.integers(24, 41, 2).tolist(), letter, 0, font, anchor="mm")
+            picture.save(folder / letter / f"{number}.png")
     return folder
 
 

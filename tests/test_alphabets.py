@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from digits import DigitClassifier, DigitsDataModule
 from digits.__main__ import main
 from digits.models import MLP, load_model
 from digits.recognition import Recognizer
-from tests.alphabets import ALPHABET, make_csv, make_folder
+from tests.alphabets import ALPHABET, make_csv, make_folder, make_letters
 
 QUIET = ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
 
@@ -102,6 +103,20 @@ def test_large_picture_is_centred_and_read_as_one_character(best, tmp_path):
     reading = Recognizer.from_checkpoint(best).read(picture, "auto")
     assert len(reading.lines) == 1
     assert reading.lines[0][0].label in ALPHABET
+
+
+def test_pictures_are_read_in_the_form_that_the_network_was_trained_on(fit, digits, tmp_path):
+    letters = "abcdeghkmrsx"
+    make_letters(tmp_path / "letters", letters, 50)
+    data = ["--data.source", "folder", "--data.data_dir", str(tmp_path / "letters"), "--data.batch_size", "32"]
+    optimizer = ["--model.optimizer", "Adam", "--model.optimizer.lr", "0.003", "--trainer.max_epochs", "12"]
+    best = fit(*data, *optimizer) / "checkpoints" / "best.ckpt"
+    unseen = make_letters(tmp_path / "unseen", letters, 6, seed=1)
+    pictures = sorted(map(str, unseen.glob("*/*.png")))
+    status, output, errors = digits("recognize", "--layout", "digit", "--checkpoint", best, *pictures)
+    assert status == 0, errors
+    answers = dict(line.split(": ") for line in output.splitlines())
+    assert sum(Path(name).parent.name == letter for name, letter in answers.items()) >= 0.95 * len(pictures)
 
 
 def test_pages_and_distorted_digits_are_refused(digits, best, trained):

@@ -7,21 +7,29 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from digits.classes import TEN_DIGITS, describe_classes
 from digits.errors import UserError
 from digits.onnx_network import OnnxNetwork
 from digits.pictures import Picture, load_grey
-from digits.recognition.crops import center
-from digits.recognition.ink import FAINTEST, find_ink, is_light_on_dark
-from digits.recognition.marks import Mark, find_marks, in_lines, join, line_angle, split, usual_height
-from digits.recognition.rules import erase_rules, rule_angle
+from digits.strokes import (
+    Mark,
+    center,
+    erase_rules,
+    find_ink,
+    find_marks,
+    in_lines,
+    join,
+    line_angle,
+    rule_angle,
+    shrink,
+    single_character,
+    split,
+    usual_height,
+)
 
 LAYOUTS = ("auto", "digit", "page")
-_LONGEST_SIDE = 1800
-"""Larger pictures are shrunk to it before anything is looked for."""
 _LEAST_CONFIDENCE = 0.5
 _WIDE = 1.1
 """A mark that is this many times as wide as high may be several digits that touch."""
@@ -139,9 +147,9 @@ class Recognizer:
 
         ``layout`` is "digit" for a picture that shows one, "page" for digits anywhere on it; "auto" takes a picture of
         28×28 pixels for MNIST's kind of digit, which is read as it is. A network with another alphabet than the digits
-        reads pictures of one character only, which "auto" takes every picture for, and those of 28×28 pixels always as
-        they are. Where there is no ink there is no digit, in any
-        layout. Raises UserError where there is no picture.
+        reads pictures of one character only, which "auto" takes every picture for, and brings them into the form that
+        the source ``folder`` brings its own into. Where there is no ink there is no digit, in any layout. Raises
+        UserError where there is no picture.
         """
         if layout not in LAYOUTS:
             raise UserError(f"unknown layout {layout!r}; choose from: {', '.join(LAYOUTS)}")
@@ -152,11 +160,11 @@ class Recognizer:
             )
         grey = load_grey(picture)
         height, width = grey.shape
-        if grey.shape == (28, 28) and (layout == "auto" or not self._reads_digits):
-            crop = 1 - grey if not is_light_on_dark(grey) else grey
-            lines = [self._classify([crop], [(0, 0, 28, 28)])] if np.ptp(grey) >= FAINTEST else []
+        if not self._reads_digits or (grey.shape == (28, 28) and layout == "auto"):
+            found = single_character(grey)
+            lines = [] if found is None else [self._classify([found[0]], [found[1]])]
         else:
-            lines = self._read_page(grey, layout if self._reads_digits else "digit")
+            lines = self._read_page(grey, layout)
         kept = [[reading for reading in line if not reading.rejected] for line in lines]
         rejected = [reading for line in lines for reading in line if reading.rejected]
         return Page(width, height, [line for line in kept if line], rejected)
@@ -166,10 +174,7 @@ class Recognizer:
         return self.model.class_names == TEN_DIGITS
 
     def _read_page(self, grey: np.ndarray, layout: str) -> list[list[Reading]]:
-        shrunk = min(1.0, _LONGEST_SIDE / max(grey.shape))
-        if shrunk < 1:
-            size = [max(1, round(side * shrunk)) for side in grey.shape[::-1]]
-            grey = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+        grey, shrunk = shrink(grey)
         ink, mask = find_ink(grey)
         angle = rule_angle(mask)
         if angle is None:
@@ -183,8 +188,7 @@ class Recognizer:
             marks = find_marks(mask, ink)
         if layout == "digit" and marks:
             marks = [join(marks)]
-        if self._reads_digits:
-            marks = self._separate(marks, ink)
+        marks = self._separate(marks, ink)
         lines = in_lines(marks)
         boxes = [_turn_back(mark, angle, ink.shape, grey.shape, shrunk) for line in lines for mark in line]
         readings = iter(self._classify([_crop(mark, ink) for line in lines for mark in line], boxes))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from digits.classes import TEN_DIGITS
 from digits.data import find_source
 from digits.errors import UserError
 from digits.recognition import Recognizer
@@ -210,6 +211,8 @@ def test_pattern_of_wide_marks_is_cut_at_the_widest_alone():
     seen = []
 
     class Counting:
+        class_names = TEN_DIGITS
+
         def probabilities(self, images):
             seen.append(len(images))
             return np.full((len(images), 10), 0.1, dtype=np.float32)

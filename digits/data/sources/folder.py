@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
+from tqdm import tqdm
 
 from digits.classes import classes_of, describe_classes
 from digits.data.images import DigitImages, Digits, digest
 from digits.data.sources.base import Source
 from digits.errors import UserError
 from digits.pictures import SUFFIXES, is_picture_name, load_grey
+from digits.strokes import single_character
 
 _NO_CLASSES = {"__MACOSX"}
 """Folders that archivers leave behind."""
@@ -27,7 +28,8 @@ class FolderSource(Source):
 
     A folder of images for each class, named as the class, in ``train/`` and ``test/``; or without these two, when a
     stratified fifth is held out as the test set (a constant of this source, not of a run); or images without class
-    folders, which can only be predicted.
+    folders, which can only be predicted. Pictures of 28×28 pixels stay as they are, ink light or dark; of others what
+    is written is cut out, scaled and centred as MNIST's digits are. Without any ink they are blank.
     """
 
     name = "folder"
@@ -103,15 +105,13 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _read_images(files: list[Path]) -> torch.Tensor:
-    return torch.from_numpy(np.stack([_read_image(file) for file in files])).unsqueeze(1)
+    shown = tqdm(files, desc="reading pictures", disable=None, delay=2, leave=False)
+    return torch.from_numpy(np.stack([_read_image(file) for file in shown])).unsqueeze(1)
 
 
 def _read_image(path: Path) -> np.ndarray:
-    """One image as ``(28, 28)`` uint8, ink high: made grey, inverted where its border is bright, padded, resized."""
-    grey = (load_grey(path) * 255).round().astype(np.uint8)
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if np.median(border) > 127:
-        grey = 255 - grey
-    if grey.shape != (28, 28):
-        grey = np.asarray(ImageOps.pad(Image.fromarray(grey), (28, 28), Image.Resampling.LANCZOS, color=0))
-    return grey
+    """One image as ``(28, 28)`` uint8, ink high, as ``recognize`` will show such a picture to the network."""
+    found = single_character(load_grey(path))
+    if found is None:
+        return np.zeros((28, 28), np.uint8)
+    return (found[0] * 255).round().astype(np.uint8)
