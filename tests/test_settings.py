@@ -73,6 +73,15 @@ def test_what_comes_later_wins(write):
     assert resolve([*model, "--runs_dir", "c", "--config", first])["runs_dir"] == "a"
 
 
+def test_a_run_of_any_name_goes_on(fit, digits):
+    name = "a/b [c], d"
+    run = fit("--experiment", name)
+    assert run.parts[-3:] == ("a", "b [c], d", "version_0")
+    status, _, errors = digits("fit", "--ckpt_path", "last", "--experiment", name, "--trainer.max_epochs", "2")
+    assert status == 0, errors
+    assert json.loads((run / "metrics.json").read_text())["epochs"] == 2
+
+
 def test_an_experiment_is_named_after_the_first_configuration(write):
     assert resolve(["--config", write("mine.yaml", **QUICK), "--config", "hardware/ddp"])["experiment"] == "mine"
     assert resolve(["--config", "classics/mlp-128"])["experiment"] == "mlp-128"

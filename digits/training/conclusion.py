@@ -114,7 +114,8 @@ def describe(figures: dict[str, float], data: LightningDataModule) -> str:
 def _checkpoint_to_test(trainer: Trainer) -> Path:
     """``best.ckpt``, or ``last.ckpt`` of a run without validation."""
     last = next(callback for callback in trainer.callbacks if isinstance(callback, LastCheckpoint))
-    return Run(last.path.parent.parent).tested
+    assert last.dirpath is not None
+    return Run(Path(last.dirpath).parent).tested  # on every process the folder that the first one writes into
 
 
 def _show_model(

@@ -139,7 +139,7 @@ def _may_choose(keys: str, value: object, named: Collection[str]) -> bool:
     ):
         return True
     if keys == "experiment":
-        return re.fullmatch(r"[\w+@=, -][\w.+@=, -]*", value) is not None
+        return value.isprintable() and not Path(value).is_absolute() and ".." not in Path(value).parts
     if key in _CHOICES:
         return re.fullmatch(_CHOICES[key], value) is not None
     return key not in _CLASS_OR_FILE and keys != "trainer.callbacks" and not _is_file(value)
