@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from digits.errors import UserError
@@ -12,6 +13,7 @@ from digits.verb_parser import VerbParser
 _DESCRIPTION = """\
 Serve a page that reads what is drawn or dropped on it, and POST /v1/recognize. Whoever can reach the address may use
 it; the default is this machine alone."""
+_EXTRA = ("uvicorn", "fastapi", "prometheus_client", "python_multipart", "swagger_ui_bundle")
 
 
 def main(arguments: list[str]) -> None:
@@ -41,10 +43,11 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--workers is {options.workers}; it must be at least 1")
     if not 0 <= options.port < 65536:
         raise UserError(f"--port is {options.port}; it must be 0 to 65535")
+    # Not by importing them: prometheus_client decides while it is imported whether there are several processes.
+    missing = next((name for name in _EXTRA if find_spec(name) is None), None)
+    if missing is not None:
+        raise UserError(f"serving needs {missing}, an extra: pip install 'digits[serve]'")
     with heavy_imports():  # not for --help
-        try:
-            from digits.serving import run
-        except ModuleNotFoundError as error:
-            raise UserError(f"serving needs {error.name}, an extra: pip install 'digits[serve]'") from None
+        from digits.serving import run
     trust(options.trust)
     run(options.checkpoint, options.host, options.port, options.workers, options.allowed_host)

@@ -158,6 +158,7 @@ def test_mistakes(digits, tmp_path, options, complaint):
         ("onnxruntime", ["recognize", "a.png", "--checkpoint", "net.onnx"], "onnx"),
         ("optuna", ["sweep", "--config", "c", "--space", "s", "--trials", "1"], "sweep"),
         ("fastapi", ["serve"], "serve"),
+        ("swagger_ui_bundle", ["serve"], "serve"),
     ],
 )
 def test_without_an_extra_its_verb_says_what_to_install(python_without, tmp_path, module, verb, extra):
