@@ -16,6 +16,10 @@ class UserError(Exception):
     what to do about it.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows."""
+        return [f"digits: error: {self}"]
+
 
 class Interrupted(Exception):  # noqa: N818 - not an error
     """Training was told to stop and has, with everything saved.
@@ -26,6 +30,10 @@ class Interrupted(Exception):  # noqa: N818 - not an error
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows."""
+        return [f"digits: {self}"]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

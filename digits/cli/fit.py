@@ -45,11 +45,20 @@ from digits.training import (
 
 def main(arguments: list[str]) -> None:
     """Run ``fit``, ``validate``, ``test`` or ``predict``; ``arguments`` begin with the verb."""
-    keep_to_the_point()
+    run_verb(arguments)
+
+
+def run_verb(arguments: list[str]) -> Run | None:
+    """Run a training verb, from the command line or from Python, and return its run, if it has one.
+
+    Raises UserError and Interrupted. What it changes in the process, to print only what concerns the run, is put back.
+    """
     keep_freed_memory()
     try:
-        with ExitStack() as held:
-            DigitsCLI(arguments, held).execute()
+        with keep_to_the_point(), ExitStack() as held:
+            cli = DigitsCLI(arguments, held)
+            cli.execute()
+            return cli.run
     except ValueError as error:  # which is what jsonargparse makes of a UserError from a model's constructor
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from digits.errors import find_disk_error
 
+_CHATTY = ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed")
 _NOISE = (
     r".*isinstance\(treespec, LeafSpec\).*",
     r".*Checkpoint directory .* exists and is not empty.*",
@@ -23,15 +26,26 @@ _NOISE = (
 )
 
 
-def keep_to_the_point() -> None:
-    """Until the process ends, leave out what Lightning says of every run, and show warnings without their source."""
+@contextmanager
+def keep_to_the_point() -> Iterator[None]:
+    """Meanwhile leave out what Lightning says of every run, and show warnings without their source."""
     # Lightning announces devices, seeds and products here; what concerns a run is printed by the run.
-    for chatty in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-    for pattern in _NOISE:
-        warnings.filterwarnings("ignore", message=pattern)
-    threading.excepthook = _report_unless_disk_error
+    chatty = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in chatty]
+    former = warnings.formatwarning, threading.excepthook
+    with warnings.catch_warnings():
+        for pattern in _NOISE:
+            warnings.filterwarnings("ignore", message=pattern)
+        warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+        threading.excepthook = _report_unless_disk_error
+        for logger in chatty:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            warnings.formatwarning, threading.excepthook = former
+            for logger, level in zip(chatty, levels, strict=True):
+                logger.setLevel(level)
 
 
 def _report_unless_disk_error(args: threading.ExceptHookArgs) -> None:
