@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from digits.errors import UserError
 from digits.heavy_imports import heavy_imports
+from digits.replacing import replacing
 from digits.verb_parser import VerbParser
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> None:
             folds = run_folds(folder, for_fit, options.folds, Launcher(options.jobs), done)
         figures, predictions, data = conclude_folds(folder, folds)
         rows = classification_rows(predictions)
-        with (folder / "classification_report.csv").open("w", newline="") as file:
+        with replacing(folder / "classification_report.csv") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

@@ -1,5 +1,6 @@
 import os
 import shutil
+import subprocess
 import threading
 import warnings
 from pathlib import Path
@@ -33,6 +34,23 @@ def mnist_dir():
     if folder is None:
         pytest.skip("set DIGITS_DATA_DIR to a folder that holds MNIST")
     return Path(folder)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of three megabytes that can be made read-only; needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = (
+        shutil.which("mount")
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True
+        ).returncode
+    )
+    if not mounted:
+        pytest.skip("mounting a tmpfs needs privileges that this process does not have")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -219,5 +219,5 @@ class DigitsCLI(SettingsCLI):
             return
         predictions = self.model.predictions
         assert predictions is not None
-        written = keep_predictions(self.run.folder if self.run else Path(), predictions, self.datamodule)
+        written = keep_predictions(self.run or Run(Path()), predictions, self.datamodule)
         say(f"{len(predictions.indices):,} predictions · {' · '.join(map(str, written))}")

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from digits.errors import UserError
+from digits.replacing import replacing
 
 _TEMPLATES = Environment(
     loader=PackageLoader("digits.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -28,4 +29,5 @@ def folder_for(target: Path) -> Iterator[None]:
 
 def render(path: Path, template: str, **content: Any) -> None:
     """Write a page from one of ``templates/``; what is text in ``content`` stays text in the page."""
-    path.write_text(_TEMPLATES.get_template(template).render(content), encoding="utf-8")
+    with replacing(path) as file:
+        file.write(_TEMPLATES.get_template(template).render(content))

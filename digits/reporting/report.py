@@ -14,6 +14,7 @@ from torch import Tensor
 from digits.classes import noun
 from digits.data import DigitsDataModule
 from digits.evaluation import classification_rows, colour_of, confidence_interval, features_of, map_features
+from digits.replacing import replacing
 from digits.reporting.page import folder_for, render
 from digits.reporting.pictures import run_pictures, save_picture, sprite_uri
 from digits.reporting.run import JudgedRun, read_run
@@ -59,7 +60,7 @@ def write_report(of: Run, data: DigitsDataModule | None = None) -> Path:
             for name, text in _CAPTIONS.items()
             if name in figures
         ]
-        with (target / "classification_report.csv").open("w", newline="") as file:
+        with replacing(target / "classification_report.csv") as file:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

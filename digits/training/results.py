@@ -13,8 +13,10 @@ from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from digits.data import DigitsDataModule
 from digits.models import DigitClassifier, Predictions
+from digits.replacing import replacing
 from digits.seeding import run_seed
 from digits.training.provenance import provenance
+from digits.training.run import Run
 
 
 def evaluate(
@@ -54,19 +56,18 @@ def name_of(data: LightningDataModule) -> str:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file that is whole or not there."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    part.replace(path)
+    with replacing(path) as file:
+        file.write(json.dumps(content, indent=2) + "\n")
 
 
-def keep_predictions(folder: Path, predictions: Predictions, data: LightningDataModule) -> list[Path]:
-    """Write predictions.csv and, of Kaggle's files, submission.csv into ``folder``; the files that were written."""
+def keep_predictions(run: Run, predictions: Predictions, data: LightningDataModule) -> list[Path]:
+    """Write a run's predictions.csv and, of Kaggle's files, submission.csv; returns what was written."""
     test = data.digits.test if isinstance(data, DigitsDataModule) else None
     names = {} if test is None or test.names is None else {"file": test.names}
-    written = [folder / "predictions.csv"]
+    written = [run.predictions_file]
     write_predictions(written[0], predictions, **names)
     if name_of(data) == "csv":
-        written.append(folder / "submission.csv")
+        written.append(run.submission_file)
         write_submission(written[1], predictions)
     return written
 
@@ -78,7 +79,7 @@ def write_predictions(path: Path, predictions: Predictions, **more: Sequence[Any
     """
     probabilities = predictions.probabilities
     confidences, answers = probabilities.max(dim=1)
-    with path.open("w", newline="") as file:
+    with replacing(path) as file:
         writer = csv.writer(file)
         writer.writerow(["index", "label", "confidence", *(f"p{name}" for name in predictions.class_names), *more])
         columns = (predictions.indices, confidences, probabilities)
@@ -91,7 +92,7 @@ def write_predictions(path: Path, predictions: Predictions, **more: Sequence[Any
 def write_submission(path: Path, predictions: Predictions) -> None:
     """Write Kaggle's submission.csv: ImageId counts from 1."""
     answers = predictions.names_of(predictions.logits.argmax(dim=1))
-    with path.open("w", newline="") as file:
+    with replacing(path) as file:
         writer = csv.writer(file)
         writer.writerow(["ImageId", "Label"])
         writer.writerows(zip((predictions.indices + 1).tolist(), answers, strict=True))

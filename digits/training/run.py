@@ -123,6 +123,10 @@ class Run:
         return self.folder / "predictions.csv"
 
     @property
+    def submission_file(self) -> Path:
+        return self.folder / "submission.csv"
+
+    @property
     def is_finished(self) -> bool:
         return self.figures_file.is_file()
 

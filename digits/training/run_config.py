@@ -13,6 +13,9 @@ from lightning_utilities.core.enums import StrEnum
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, SaveConfigCallback
 
+from digits.replacing import replacing
+from digits.training.run import Run
+
 # Lightning's Timer has such a default, which no YAML writer knows.
 yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, value: dumper.represent_str(str(value.value)))
 
@@ -34,14 +37,13 @@ class RunConfig(SaveConfigCallback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit" and trainer.is_global_zero and trainer.loggers:
-            path = Path(str(trainer.loggers[-1].save_dir)) / "config.yaml"
+            path = Run(Path(str(trainer.loggers[-1].save_dir))).config_file
             text = yaml.safe_dump(self._plain, sort_keys=False)
             if path.is_file() and path.read_text() != text:
                 number = 1 + len(list(path.parent.glob("config-*.yaml")))
                 shutil.copy(path, path.with_name(f"config-{number}.yaml"))
-            part = path.with_name("config.yaml.part")
-            part.write_text(text)
-            part.replace(path)
+            with replacing(path) as file:
+                file.write(text)
 
     @cached_property
     def _plain(self) -> dict[str, Any]:

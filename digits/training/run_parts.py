@@ -51,7 +51,7 @@ def loggers_of_run(settings: Any, run: Run, resumed_step: int | None) -> list[Lo
     """TensorBoard's curves, the user's loggers, and last the table of epochs."""
     curves = [] if settings.logger is False else [RunCurves(run.folder, resumed_step)]
     users = [] if settings.logger in (None, True, False) else as_list(settings.logger)
-    return [*curves, *users, EpochTable(run.folder, resumed_step)]
+    return [*curves, *users, EpochTable(run, resumed_step)]
 
 
 def _watchers(settings: Any) -> list[Callback]:

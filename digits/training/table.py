@@ -9,6 +9,9 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from digits.replacing import replacing
+from digits.training.run import Run
+
 
 class EpochTable(Logger):
     """Gathers what is logged in an epoch into one row of ``<run>/metrics.csv``.
@@ -16,12 +19,12 @@ class EpochTable(Logger):
     The file is written anew each time, at the end of an epoch and before a checkpoint is saved.
 
     Args:
-        run: ``<runs_dir>/<experiment>/version_<n>``.
+        run: The run whose table it is.
         resumed_step: The optimizer step that the run resumes at; rows with figures from beyond it are dropped.
 
     """
 
-    def __init__(self, run: Path, resumed_step: int | None = None) -> None:
+    def __init__(self, run: Run, resumed_step: int | None = None) -> None:
         super().__init__()
         self._run = run
         self._resumed_step = resumed_step
@@ -29,19 +32,19 @@ class EpochTable(Logger):
 
     @property
     def name(self) -> str:
-        return self._run.parent.name
+        return self._run.folder.parent.name
 
     @property
     def version(self) -> str:
-        return self._run.name
+        return self._run.folder.name
 
     @property
     def save_dir(self) -> str:
-        return str(self._run)
+        return str(self._run.folder)
 
     @property
     def path(self) -> Path:
-        return self._run / "metrics.csv"
+        return self._run.curves_file
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Nothing: config.yaml holds them."""
@@ -69,9 +72,7 @@ class EpochTable(Logger):
         if not self._rows:
             return
         columns = sorted({name for row in self._rows.values() for name in row} - {"epoch", "step"})
-        part = self.path.with_suffix(".part")
-        with part.open("w", newline="") as file:
+        with replacing(self.path) as file:
             writer = csv.DictWriter(file, ["epoch", "step", *columns])
             writer.writeheader()
             writer.writerows(self._rows.values())
-        part.replace(self.path)

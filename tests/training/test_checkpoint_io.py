@@ -1,6 +1,5 @@
 """Real faults: torn files, a full disk, a folder without write permission, a process killed at the worst moment."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,23 +18,6 @@ CHECKPOINT = {"digits_config": {"seed_everything": 0}, "state_dict": {"weight": 
 def saved(tmp_path):
     AtomicCheckpointIO().save_checkpoint(CHECKPOINT, tmp_path / "last.ckpt")
     return tmp_path / "last.ckpt"
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of three megabytes that can be made read-only; needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = (
-        shutil.which("mount")
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True
-        ).returncode
-    )
-    if not mounted:
-        pytest.skip("mounting a tmpfs needs privileges that this process does not have")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def test_what_is_read_is_what_was_saved(saved):

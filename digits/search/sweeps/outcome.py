@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from plotly.graph_objects import Figure as Page
 
 from digits.evaluation import horizontal_bars_figure, parallel_figure, search_history_figure
+from digits.replacing import replacing
 from digits.search.sweeps.study import FAILED, counted, number_of
 
 _FEWEST_TO_EXPLAIN = 5
@@ -35,7 +36,8 @@ def write_best(path: Path, config: dict[str, Any], accuracy: float, command: str
         "# what it chose. What it is worth, the test images say once:\n#\n"
         f"#   python -m digits fit --config {path}\n#\n# Found by: {command}\n"
     )
-    path.write_text(header + yaml.safe_dump(config, sort_keys=False))
+    with replacing(path) as file:
+        file.write(header + yaml.safe_dump(config, sort_keys=False))
 
 
 def write_table(path: Path, study: optuna.Study) -> list[dict[str, Any]]:
@@ -43,7 +45,7 @@ def write_table(path: Path, study: optuna.Study) -> list[dict[str, Any]]:
     trials = [trial for trial in study.get_trials(deepcopy=False) if counted(trial)]
     rows = [_row(trial) for trial in sorted(trials, key=lambda trial: (-accuracy_of(trial), trial.number))]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="") as file:
+    with replacing(path) as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
