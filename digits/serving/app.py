@@ -120,7 +120,7 @@ def create_app(readers: Readers, bodies: Bodies) -> FastAPI:
     async def recognize(
         request: Request,
         layout: Annotated[str, Query(json_schema_extra={"enum": list(LAYOUTS)})] = "auto",
-        probabilities: Annotated[bool, Query(description="add those of all ten digits to each")] = False,
+        probabilities: Annotated[bool, Query(description="add those of all classes to each")] = False,
     ) -> Response:
         """Read the digits on a picture, sent as the body or as a form's file, of at most 10 MB and 25 megapixels."""
         content_type = request.headers.get("content-type", "")

@@ -2,10 +2,12 @@
 
 import io
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.alphabets import make_letters
 from tests.recognition.pages import Page, compose
 
 # Points of strokes within a unit square.
@@ -156,6 +158,38 @@ def test_dropped_picture(tab, tmp_path):
     )
     tab.dispatch_event("body", "drop", {"dataTransfer": transfer})
     tab.wait_for_function("() => document.getElementById('problem').textContent === 'It finds no digit there.'")
+
+
+def test_another_alphabet_is_named_on_the_page_and_over_http(browser, serve, fit, tmp_path):
+    letters = make_letters(tmp_path / "letters", "LTO", 60)
+    data = ["--data.source", "folder", "--data.data_dir", str(letters), "--data.batch_size", "16"]
+    more = ["--model.optimizer", "Adam", "--model.optimizer.lr", "0.003", "--trainer.max_epochs", "8"]
+    _, url, _ = serve("--checkpoint", fit(*data, *more) / "checkpoints" / "best.ckpt")
+    picture = (letters / "L" / "0.png").read_bytes()
+    for layout in ("auto", "digit"):
+        answer = httpx.post(
+            f"{url}/v1/recognize?layout={layout}&probabilities=true", content=picture, timeout=30
+        ).json()
+        (found,) = answer["lines"][0]
+        assert (answer["text"], found["label"]) == (["L"], "L")
+        assert list(found["probabilities"]) == ["L", "O", "T"]
+    refused = httpx.post(f"{url}/v1/recognize?layout=page", content=picture, timeout=30)
+    assert refused.status_code == 422
+    assert "with the layout digit" in refused.json()["error"]
+    context = browser.new_context()
+    tab, complaints = context.new_page(), []
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto(url)
+    _draw(tab, [(0.3, 0.0), (0.3, 0.95), (0.85, 0.95)], 0.2)
+    _reads(tab, "L")
+    assert tab.locator("#bars li:visible span:first-child").all_inner_texts()[0] == "L"
+    assert tab.locator("#bars li:visible").count() == 3
+    assert tab.locator("#digits button").get_attribute("aria-label").startswith("L, ")
+    tab.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture})
+    tab.wait_for_function("() => document.querySelector('#photo svg text')?.textContent === 'L'")
+    assert complaints == []
+    context.close()
 
 
 def test_docs_open_in_a_browser(browser, url):

@@ -15,7 +15,8 @@ const photo = (() => {
 
   function mark(answer) {
     svg.setAttribute("viewBox", `0 0 ${answer.width} ${answer.height}`);
-    svg.replaceChildren(...answer.lines.flat().flatMap(({ digit, box: [left, top, right, bottom] }) => {
+    svg.replaceChildren(...answer.lines.flat().flatMap((found) => {
+      const [left, top, right, bottom] = found.box;
       const rectangle = document.createElementNS(SVG, "rect"), text = document.createElementNS(SVG, "text");
       const side = Math.max(right - left, bottom - top);
       for (const [name, value] of Object.entries({ x: left, y: top, width: right - left, height: bottom - top })) {
@@ -25,7 +26,7 @@ const photo = (() => {
       text.setAttribute("y", top - side * 0.08);
       text.setAttribute("font-size", side * 0.4);
       text.setAttribute("stroke-width", side * 0.06);
-      text.textContent = digit;
+      text.textContent = reader.nameOf(found);
       return [rectangle, text];
     }));
   }

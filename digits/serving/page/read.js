@@ -3,21 +3,38 @@
 
 const reader = (() => {
   const get = (id) => document.getElementById(id);
-  const bars = Array.from({ length: 10 }, (_, digit) => {
+  const most = 10;
+  const bars = Array.from({ length: most }, (_, digit) => {
     const row = document.createElement("li"), name = document.createElement("span");
     const meter = document.createElement("meter"), share = document.createElement("span");
-    name.textContent = digit;
-    meter.setAttribute("aria-label", `probability of ${digit}`);
     row.append(name, meter, share);
     get("bars").append(row);
-    return { meter, share };
+    call(digit);
+    return { row, meter, share, call };
+
+    function call(what) {
+      name.textContent = what;
+      meter.setAttribute("aria-label", `probability of ${what}`);
+    }
   });
+
+  const nameOf = (found) => found.label ?? String(found.digit);
+
+  // Those of the ten digits in their order; of other classes the likeliest, which answers give by name.
+  function shares(found) {
+    const all = Object.entries(found.probabilities);
+    return found.label === undefined ? all : all.sort(([, one], [, other]) => other - one).slice(0, most);
+  }
 
   function showBars(found, place, count) {
     get("which").textContent = found && count > 1 ? `: digit ${place + 1} of ${count}` : "";
-    bars.forEach(({ meter, share }, digit) => {
-      meter.value = found ? found.probabilities[digit] : 0;
-      share.textContent = found ? `${(100 * found.probabilities[digit]).toFixed(1)} %` : "";
+    const shown = found ? shares(found) : [];
+    bars.forEach(({ row, meter, share, call }, number) => {
+      const [name, probability] = shown[number] ?? ["", 0];
+      if (found) call(name);
+      row.hidden = Boolean(found) && number >= shown.length;
+      meter.value = probability;
+      share.textContent = found ? `${(100 * probability).toFixed(1)} %` : "";
     });
     [...get("digits").children].forEach((button, number) => button.setAttribute("aria-pressed", String(number === place)));
   }
@@ -28,8 +45,8 @@ const reader = (() => {
     get("digits").replaceChildren(...all.map((found, place) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = found.digit;
-      button.setAttribute("aria-label", `${found.digit}, ${(100 * found.confidence).toFixed(0)} percent sure`);
+      button.textContent = nameOf(found);
+      button.setAttribute("aria-label", `${nameOf(found)}, ${(100 * found.confidence).toFixed(0)} percent sure`);
       button.addEventListener("click", () => showBars(found, place, all.length));
       return button;
     }));
@@ -45,7 +62,7 @@ const reader = (() => {
     asking = true;
     let problem = "";
     try {
-      const response = await fetch("/v1/recognize?layout=page&probabilities=true", { method: "POST", body: picture });
+      const response = await fetch("/v1/recognize?probabilities=true", { method: "POST", body: picture });
       const answer = await response.json();
       if (number === latest) {
         if (response.ok) {
@@ -72,5 +89,5 @@ const reader = (() => {
     show(null);
   }
 
-  return { ask, forget };
+  return { ask, forget, nameOf };
 })();
