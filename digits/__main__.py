@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +37,9 @@ _ELSEWHERE = {
     "read": "recognize",
 }
 """What other programs call a verb."""
+_SECONDS_FOR_THE_FIRST = 5
+"""Of several processes that make the same mistake, the first says so and ends the others; one that ended before would
+have it killed unheard, and one that alone is mistaken speaks itself."""
 
 
 def _help() -> str:
@@ -45,7 +49,7 @@ def _help() -> str:
         "usage: python -m digits VERB [options]\n\n"
         "Train handwritten-digit recognizers from one YAML.\n\n"
         f"{verbs}\n\n"
-        "  python -m digits fit --config cnn   to begin\n"
+        "  python -m digits fit --config cnn                to begin\n"
         "  python -m digits VERB --help                     for the options of a verb"
     )
 
@@ -72,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = import_module(_VERBS[arguments[0]][0])
         return module.main(arguments) or 0
     except UserError as error:
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            print(f"digits: error: {error}", file=sys.stderr)
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            time.sleep(_SECONDS_FOR_THE_FIRST)
+        print(f"digits: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         if find_disk_error(error) is not error:
