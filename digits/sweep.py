@@ -31,9 +31,14 @@ def main(arguments: list[str]) -> None:
             from digits.search import sweeps
         except ModuleNotFoundError as error:
             raise UserError(f"sweeping needs {error.name}, an extra: pip install 'digits[sweep]'") from None
-        from digits.cli.resolve import resolve
-        from digits.search import Launcher, find_or_claim
-        from digits.training import lock
+    with sweeps.study_in_reach(options.storage or ""):
+        _search(options, for_fit, arguments)
+
+
+def _search(options: argparse.Namespace, for_fit: list[str], arguments: list[str]) -> None:
+    from digits.cli.resolve import resolve
+    from digits.search import Launcher, find_or_claim, sweeps
+    from digits.training import lock
 
     for_fit = ["--config", str(options.config), *for_fit]
     config = resolve(for_fit)
@@ -84,6 +89,9 @@ def main(arguments: list[str]) -> None:
         rows = sweeps.write_table(folder / "trials.csv", study)
         _print_best(rows)
         best = sweeps.best_trial(study)
+        killed = f"the system killed {turns.left} trials time and again; the same command tries them anew"
+        if best is None and turns.left:
+            raise UserError(killed)
         if best is None:
             raise UserError(f"no trial came to its end; {folder}/trial-*/log.txt say why")
         assert best.value is not None
@@ -96,6 +104,8 @@ def main(arguments: list[str]) -> None:
         f"{len(rows)} trials; the best, number {sweeps.number_of(best)}, reads {100 * best.value:.2f} % of the "
         f"validation images · {folder / 'best.yaml'}"
     )
+    if turns.left:
+        raise UserError(killed)
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -1,12 +1,17 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from sklearn.metrics import accuracy_score
 
+from digits.cli.resolve import resolve
 from digits.data import find_source
+from digits.search import find_or_claim
 
 
 def test_every_training_image_is_left_out_once(digits, recipe, tmp_path):
@@ -72,3 +77,22 @@ def test_mistakes(digits, recipe, options, complaint):
     assert status == 2
     assert complaint in errors
     assert errors.count("\n") == 1
+
+
+def test_of_two_equal_ones_the_second_is_turned_away(digits, recipe):
+    folder = find_or_claim(Path("runs"), "small-crossval", {"folds": 2, "config": resolve(["--config", recipe])})
+    program = (
+        "import pathlib, time\n"
+        "from digits.training import lock\n"
+        f"with lock(pathlib.Path({str(folder)!r})):\n"
+        "    print('held', flush=True); time.sleep(100)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    status, _, errors = digits("crossval", "--config", recipe, "--folds", "2")
+    holder.kill()
+    holder.communicate()
+    assert status == 2
+    assert f"digits: error: {folder} is in use by process {holder.pid} on " in errors
+    assert errors.count("\n") == 1
+    assert not list(folder.glob("fold-*"))

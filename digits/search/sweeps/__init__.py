@@ -2,7 +2,7 @@
 
 from digits.search.sweeps.outcome import accuracy_of, best_trial, write_best, write_plots, write_table
 from digits.search.sweeps.space import Parameter, decode, flags, grid, read_space, samples, suggest
-from digits.search.sweeps.storage import PRUNERS, SAMPLERS, open_storage, pruner_named, sampler_named
+from digits.search.sweeps.storage import PRUNERS, SAMPLERS, open_storage, pruner_named, sampler_named, study_in_reach
 from digits.search.sweeps.study import FAILED, Turns, counted, identity, number_of, open_study
 from digits.search.sweeps.trial_report import ReportToTrial
 from digits.search.sweeps.trials import Sweep, work
@@ -29,6 +29,7 @@ __all__ = [
     "read_space",
     "sampler_named",
     "samples",
+    "study_in_reach",
     "suggest",
     "work",
     "write_best",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -22,6 +24,13 @@ SAMPLERS = ("tpe", "random", "grid")
 PRUNERS = ("median", "none")
 _FIRST_UNPRUNED = 5
 """So many trials run to their end before any is compared with them."""
+
+
+LOST = "the study can be neither read nor written"
+
+
+class StudyLostError(UserError):
+    """A study's database does not answer, or has no room."""
 
 
 class _MendingLock(JournalFileSymlinkLock):
@@ -71,6 +80,18 @@ def open_storage(place: str) -> BaseStorage:
     except (ArgumentError, SQLAlchemyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"the {kind} storage cannot be opened: {reason}; check the URL of --storage") from None
+
+
+@contextmanager
+def study_in_reach(place: str) -> Iterator[None]:
+    """Raise StudyLostError where a database cannot be read or written, as on a full disk."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        reason = str(cause).splitlines()[0]
+        kind = place.partition("://")[0]
+        raise StudyLostError(f"{LOST} in {kind}: {reason}; mend that, then the same command goes on") from None
 
 
 def sampler_named(name: str, seed: int) -> BaseSampler:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from optuna import Study, Trial, create_study
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
@@ -103,15 +103,20 @@ class Turns:
         self._name = uuid4().hex
         self._lock = threading.Lock()
         self._mine: set[int] = set()
+        self._put_off: list[FrozenTrial] = []
+        self.left = 0
         self._beats: dict[int, tuple[Any, float]] = {}
         self._is_over = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
         self._heart.start()
 
     def close(self) -> None:
-        """Stop marking trials as alive."""
+        """Stop marking trials as alive, and put those that were put off into the queue."""
         self._is_over.set()
         self._heart.join()
+        self.left = len(self._put_off)
+        while self._put_off:
+            _retry(self.study, self._put_off.pop())
 
     def trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
@@ -141,11 +146,11 @@ class Turns:
         if self._points is not None and not self._untried(trials):
             return False
         begun = [trial for trial in trials if _stands(trial)]
-        return self._wanted is None or len(begun) < self._wanted
+        return self._wanted is None or len(begun) + len(self._put_off) < self._wanted
 
     def _untried(self, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
         assert self._points is not None
-        tried = [_values(trial) for trial in trials if _stands(trial)]
+        tried = [_values(trial) for trial in [*filter(_stands, trials), *self._put_off]]
         return [point for point in self._points if point not in tried]
 
     def _ask(self, trials: list[FrozenTrial]) -> tuple[Trial, dict[str, Any]] | None:
@@ -186,6 +191,11 @@ class Turns:
         trial.set_user_attr(FAILED, reason)
         self._end_trial(trial, None, TrialState.FAIL)
 
+    def put_off(self, trial: Trial) -> None:
+        """Leave a trial that the system would not let run for whoever comes after this process."""
+        self._end_trial(trial, None, TrialState.FAIL)
+        self._put_off.append(stored(trial))
+
     def give_back(self, trial: Trial) -> None:
         """Put a trial that was stopped into the queue again, for whoever comes."""
         self._end_trial(trial, None, TrialState.FAIL)
@@ -204,8 +214,10 @@ class Turns:
                     self.study._storage.set_trial_user_attr(trial_id, _BEAT, f"{self._name} {count}")
                 except UpdateFinishedTrialError:  # meanwhile
                     continue
-                except OSError as error:
-                    if find_disk_error(error) is None:  # else the run itself ends, and there is no more to say
+                except (OSError, StorageInternalError) as error:
+                    if (
+                        isinstance(error, OSError) and find_disk_error(error) is None
+                    ):  # else the run itself ends, and there is no more to say
                         raise
 
     def _give_back_the_dead(self) -> None:

@@ -11,7 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from digits.errors import UserError
-from digits.search.sweeps.storage import open_storage, pruner_named
+from digits.search.sweeps.storage import open_storage, pruner_named, study_in_reach
 
 TRIAL = "DIGITS_TRIAL"
 """The variable that holds which trial of which study a run is. (A storage's URL may hold a password, which must not
@@ -24,19 +24,23 @@ class ReportToTrial(Callback):
 
     def __init__(self) -> None:
         self._trial: Trial | None = None
+        self._place = ""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero and TRIAL in os.environ:
             place = json.loads(os.environ[TRIAL])
-            study = load_study(
-                study_name=place["study"],
-                storage=open_storage(place["storage"]),
-                pruner=pruner_named(place["pruner"]),
-            )
+            self._place = place["storage"]
+            with study_in_reach(self._place):
+                study = load_study(
+                    study_name=place["study"],
+                    storage=open_storage(self._place),
+                    pruner=pruner_named(place["pruner"]),
+                )
             self._trial = Trial(study, place["trial"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        is_hopeless = self._trial is not None and self._report(self._trial, trainer)
+        with study_in_reach(self._place):
+            is_hopeless = self._trial is not None and self._report(self._trial, trainer)
         trainer.should_stop = trainer.should_stop or trainer.strategy.broadcast(is_hopeless)
 
     def _report(self, trial: Trial, trainer: Trainer) -> bool:

@@ -13,8 +13,9 @@ from optuna import Trial
 
 from digits.errors import Interrupted, UserError
 from digits.search.crossval import FIT_OPTIONS, run_fold
-from digits.search.launcher import Launcher, NoRoomError
+from digits.search.launcher import Launcher, NoRoomError, RunKilledError
 from digits.search.sweeps.space import flags
+from digits.search.sweeps.storage import LOST, StudyLostError
 from digits.search.sweeps.study import Turns, number_of, stored
 from digits.search.sweeps.trial_report import PRUNED, TRIAL
 from digits.training import InUseError
@@ -53,7 +54,13 @@ def work(sweep: Sweep, turns: Turns, launcher: Launcher, said: Callable[[str], N
             with suppress(OSError):  # where the study has no room either, the trial is given back as that of the dead
                 turns.give_back(trial)
             raise
+        except RunKilledError as error:
+            turns.put_off(trial)
+            said(f"trial {number}: put off, the same command tries it again: {error}")
+            continue
         except UserError as error:
+            if LOST in str(error):  # which the run has said
+                raise StudyLostError(str(error)) from None  # and the trial is given back as that of the dead
             turns.fail(trial, str(error))
             said(f"trial {number}: failed: {error}")
             continue
