@@ -6,7 +6,6 @@ import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -274,12 +273,8 @@ class DigitClassifier(LightningModule):
         """``total_steps`` for a schedule that takes it and was not given it in the configuration."""
         maker = self.lr_scheduler
         assert maker is not None
-        if isinstance(maker, partial):  # as the command line makes it, with every argument filled in
-            is_open = "total_steps" in maker.keywords and maker.keywords["total_steps"] is None
-        else:
-            parameter = inspect.signature(maker).parameters.get("total_steps")
-            is_open = parameter is not None and parameter.default is None
-        if not is_open:
+        parameter = inspect.signature(maker).parameters.get("total_steps")  # of a partial, with what it was given
+        if parameter is None or parameter.default is not None:
             return {}
         config = self.lr_scheduler_config
         steps, epochs = self._run_length()

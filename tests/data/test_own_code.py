@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -394,6 +395,14 @@ def test_a_plain_trainer_takes_any_loader_of_pairs():
     (answers, *_) = trainer.predict(model, DataLoader(torch.zeros(7, 1, 28, 28, dtype=torch.uint8), batch_size=7))
     assert answers.shape == (7, 10)
     assert model.predictions.labels.tolist() == [-1] * 7
+
+
+@pytest.mark.parametrize(("given", "length"), [({}, 3), ({"total_steps": None}, 3), ({"total_steps": 7}, 7)])
+def test_a_partial_schedule_is_told_the_length_that_it_was_not_given(given, length):
+    schedule = partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.1, **given)
+    trainer = _trainer()
+    trainer.fit(MLP(lr_scheduler=schedule), _pairs(), _pairs(30))
+    assert trainer.lr_scheduler_configs[0].scheduler.total_steps == length
 
 
 @pytest.mark.parametrize(
