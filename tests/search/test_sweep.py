@@ -172,3 +172,22 @@ def test_trials_of_two_processes_each(digits, recipe, space, tmp_path):
     assert status == 0, errors
     rows = trials(tmp_path / "runs" / "small-sweep" / "version_0")
     assert [row["state"] for row in rows] == ["complete", "complete"]
+
+
+@pytest.mark.slow
+def test_without_its_journal_a_sweep_claims_nothing_of_the_trials_on_disk(digits, recipe, tmp_path):
+    def search(width):
+        (tmp_path / "one.yaml").write_text(f"model.init_args.hidden: {{choices: [[{width}]]}}")
+        status, _, errors = digits("sweep", "--config", recipe, "--space", "one.yaml", "--sampler", "grid")
+        assert status == 0, errors
+
+    home = tmp_path / "runs" / "small-sweep"
+    search(8)
+    former = (home / "version_0" / "best.yaml").read_bytes()
+    (home / "study.journal").unlink()
+    search(32)
+    assert (home / "version_0" / "best.yaml").read_bytes() == former
+    (run,) = (home / "version_1" / "trial-0000").glob("version_*")
+    best = yaml.safe_load((home / "version_1" / "best.yaml").read_text())
+    trained = yaml.safe_load((run / "config.yaml").read_text())
+    assert best["model"]["init_args"]["hidden"] == trained["model"]["init_args"]["hidden"] == [32]
