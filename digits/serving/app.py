@@ -27,7 +27,7 @@ from digits import __version__
 from digits.recognition import LAYOUTS
 from digits.serving.access_log import DIGITS, AccessLog
 from digits.serving.bodies import Bodies
-from digits.serving.headers import SecurityHeaders
+from digits.serving.headers import PlainRequests, SecurityHeaders
 from digits.serving.memory import give_back_when_freed
 from digits.serving.origins import OwnOrigin
 from digits.serving.readers import Picture, Readers
@@ -66,7 +66,7 @@ def make_app() -> ASGIApp:
     """The service as its settings in the environment say, with all that stands before it."""
     settings = Settings.current()
     app: ASGIApp = create_app(Readers(settings.readers), Bodies())
-    app = SecurityHeaders(OwnOrigin(app, settings.host, settings.allowed_hosts))
+    app = SecurityHeaders(OwnOrigin(PlainRequests(app), settings.host, settings.allowed_hosts))
     return AccessLog(app, paths=frozenset({"/", "/health", "/docs", "/metrics", "/v1/recognize"}))
 
 

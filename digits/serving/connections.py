@@ -31,6 +31,7 @@ class Connection(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _since = 0.0
     _is_given_up = False
+    _has_sent_all = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -53,9 +54,16 @@ class Connection(H11Protocol):
         if self._is_answering and not was_answering:
             self._wait(ANSWER_SECONDS)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Whether the connection stays open: while a whole request is there of a client that will send no more."""
+        self._has_sent_all = self._is_answering and not self.cycle.more_body
+        return self._has_sent_all or self._is_given_up
+
     def on_response_complete(self) -> None:
         self._wait(HEAD_SECONDS)
         super().on_response_complete()
+        if self._has_sent_all and not self._is_answering:
+            self.transport.close()
         if self._is_answering:  # the next request was there already
             self._wait(ANSWER_SECONDS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -9,6 +11,8 @@ from python_multipart.multipart import parse_options_header
 from digits.errors import UserError
 
 _MOST_PARTS = 20
+
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # whoever sends torn forms would fill the log
 
 
 def picture_of(content_type: str, body: bytes) -> tuple[str, bytes]:

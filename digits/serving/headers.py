@@ -1,4 +1,4 @@
-"""Headers that every answer carries."""
+"""Headers of requests and answers that are the same for all of the service."""
 
 from __future__ import annotations
 
@@ -40,3 +40,21 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)
+
+
+class PlainRequests:
+    """Middleware that asks ``app`` for whole answers alone.
+
+    HEAD becomes GET, whose body the server leaves out. Parts of files are not given: small as ours are nobody needs
+    them, and what Starlette says of a wrong Range is no JSON.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            scope = dict(scope, headers=headers, method=method)
+        await self._app(scope, receive, send)

@@ -39,7 +39,7 @@ class OwnOrigin:
 
     def _refusal(self, method: str, headers: Headers) -> JSONResponse | None:
         host = headers.get("host")  # HTTP/1.0 has none, but every browser sends it
-        name = _name(f"//{host}")
+        name = _name(f"//{host}") if not set("/?#@") & set(host or "") else ""
         if host is not None and name not in self._names and not _is_address(name):
             words = f"the service is not known as {name[:100]!r}; start it with --allowed-host where it should be"
             return JSONResponse({"error": words}, 421)
@@ -63,7 +63,7 @@ def _name(url: str) -> str:
 
 def _is_address(name: str) -> bool:
     try:
-        ip_address(name.partition("%")[0])
+        ip_address(name)
     except ValueError:
         return False
     return True

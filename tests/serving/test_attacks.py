@@ -248,7 +248,8 @@ def test_foreign_names_and_pages_are_refused(client, seven):
     port = client.base_url.port
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", "[::1]:80", "192.168.1.5", "LOCALHOST."):
         assert status(Host=host).status_code == 200, host
-    for host in ("example.org", f"example.org:{port}", "127.0.0.1.example.org", "localhost.example.org", "[", ""):
+    foreign = ["example.org", f"example.org:{port}", "127.0.0.1.example.org", "localhost.example.org", "[", ""]
+    for host in (*foreign, "127.0.0.1%25.example.org", "localhost/.example.org", "example.org@localhost", "127.1"):
         assert status(Host=host).status_code == 421, host
         assert status("GET", Host=host).status_code == 421, host
     assert "--allowed-host" in status(Host="example.org").json()["error"]
@@ -281,3 +282,32 @@ def test_body_in_chunks(client, service, seven):
             time.sleep(0.2)
             connection.sendall(b"1\r\nx\r\n" * 2500)
             assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_client_that_sends_no_more_is_answered(service, seven):
+    """As ``nc -N`` does; and one whose request is not whole hears nothing."""
+    head = b"POST /v1/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(seven)
+    for sent, status in ((head + seven, b"HTTP/1.1 200 OK"), (head + seven[:-1], b"")):
+        with socket.create_connection(_address(service[1]), timeout=30) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            start = time.monotonic()
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert answer[: len(b"HTTP/1.1 200 OK")] == status
+            assert time.monotonic() - start < 4, "closed as soon as it is answered"
+
+
+def test_whole_answers_alone(client):
+    """HEAD is GET without the body, and Range is not heard, about which Starlette complains in plain text."""
+    for path in ("/", "/health", "/docs", "/page/style.css"):
+        head, whole = client.head(path), client.get(path, headers={"Range": "bytes=9-0"})
+        assert (head.status_code, whole.status_code) == (200, 200)
+        assert head.content == b""
+        assert head.headers["content-length"] == str(len(whole.content))
+    assert client.head("/v1/recognize").status_code == 405
+
+
+def test_torn_forms_say_nothing_in_the_log(client, service):
+    answer = client.post("/v1/recognize", content=b"--y", headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 422
+    assert all(line.startswith("{") or "reader ended" in line for line in service[2].read_text().splitlines())
