@@ -33,17 +33,28 @@ class OnnxNetwork:
         if threads is not None:
             settings.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+            # Without the fallback, which prints that it tries the same again.
+            self._session = onnxruntime.InferenceSession(
+                path, settings, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:  # onnxruntime has a class of its own for each way to be damaged
             reason = " ".join(str(error).split())
             raise UserError(f"{path} is damaged or not an ONNX file ({reason})") from None
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        if "digits" not in metadata:
-            raise UserError(f"{path} is not an ONNX file of digits; give one that `python -m digits export` wrote")
-        self.about: dict[str, Any] = json.loads(metadata["digits"])
+        self.about: dict[str, Any] = _described(self._session, path)
         """What export knew: class, figures, data, seed, commit, configuration, and the form of input and output."""
         self.class_names = tuple(self.about.get("class_names", TEN_DIGITS))
         """What the outputs stand for."""
+        self._check_answers(path)
+
+    def _check_answers(self, path: Path) -> None:
+        """Raise UserError unless the network answers for images, and with a number for each class."""
+        try:
+            answers = self.logits(np.zeros((2, 1, 28, 28), np.float32))
+        except Exception as error:
+            raise UserError(f"{path} cannot answer ({' '.join(str(error).split())})") from None
+        expected = (2, len(self.class_names))
+        if answers.shape != expected or answers.dtype != np.float32 or not np.isfinite(answers).all():
+            raise UserError(f"{path} answers with {answers.shape} {answers.dtype}, not {expected} finite float32")
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """``(N, classes)`` float32 for ``images`` ``(N, 1, 28, 28)`` float32 in 0…1, ink high.
@@ -60,3 +71,17 @@ class OnnxNetwork:
         logits = self.logits(images)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _described(session: Any, path: Path) -> dict[str, Any]:
+    """What export wrote into the file, which needs to be what is relied on here."""
+    try:
+        about = json.loads(session.get_modelmeta().custom_metadata_map["digits"])
+        names = about.get("class_names", TEN_DIGITS)
+        is_ours = {"input", "output"} <= about.keys() and all(isinstance(name, str) for name in names)
+        is_ours &= isinstance(about.get("config", {}).get("data", {}), dict)
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):  # ValueError: no JSON, or no UTF-8
+        is_ours = False
+    if not is_ours or len(set(names)) != len(names):
+        raise UserError(f"{path} is not an ONNX file of digits; give one that `python -m digits export` wrote")
+    return dict(about)

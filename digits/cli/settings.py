@@ -168,7 +168,7 @@ class SettingsCLI(LightningCLI):
             self.named = asked.ckpt_path
             about = OnnxNetwork(Path(asked.ckpt_path)).about
             model = {"class_path": "digits.models.OnnxModel", "init_args": {"path": asked.ckpt_path}}
-            data = {"data": about["config"]["data"]}
+            data = {"data": about.get("config", {}).get("data", {})}
             with explained(Path(asked.ckpt_path)):
                 check_settings(data)
             return data, {"model": model}
