@@ -216,3 +216,12 @@ def test_real_mnist(fit, mnist_dir):
     assert figures["test/count"] == 10_000
     assert figures["val/count"] == 5_000
     assert figures["test/accuracy"] > 0.93
+
+
+def test_where_rich_is_installed_nothing_else_is_said(digits, monkeypatch):
+    """Lightning would then print a table of its own on standard output, where the result is expected alone."""
+    monkeypatch.setattr("pytorch_lightning.trainer.connectors.callback_connector._RICH_AVAILABLE", True)
+    quick = ["--data.source", "uci", "--trainer.max_epochs", "1", "--report", "false"]
+    status, output, errors = digits("fit", "--model", "MLP", *quick)
+    assert status == 0, errors
+    assert output.count("\n") == 1

@@ -61,7 +61,10 @@ def _watchers(settings: Any) -> list[Callback]:
     refuse_settings(settings, wanted)
     has_bar = settings.enable_progress_bar is False or any(isinstance(found, BaseProgressBar) for found in wanted)
     bar: list[Callback] = [] if has_bar else [ProgressBar()]
-    return [*wanted, SeedEachBatch(), EvaluationPictures(), Stopwatch(), *bar]
+    has_table = settings.enable_model_summary is False or any(isinstance(found, ModelSummary) for found in wanted)
+    # Where rich is installed, Lightning would choose its table, which goes to standard output.
+    table: list[Callback] = [] if has_table else [ModelSummary()]
+    return [*wanted, SeedEachBatch(), EvaluationPictures(), Stopwatch(), *bar, *table]
 
 
 def as_list(value: Any) -> list[Any]:
