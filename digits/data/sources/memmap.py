@@ -100,7 +100,9 @@ def _map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """An array of images, or of labels, whose ``shape`` is empty."""
     try:
         array = np.load(path, mmap_mode="c")
-    except (ValueError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy takes the head for Python, and raises what its tokenizer does
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is not a file that numpy.save wrote ({reason})") from None
     if not isinstance(array, np.ndarray):
