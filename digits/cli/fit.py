@@ -180,11 +180,13 @@ class DigitsCLI(SettingsCLI):
             say(f"{describe(figures, self.datamodule)} · {speed} · {self.run.folder}")
             if self.config.report and not isinstance(self.datamodule, DigitsDataModule):
                 say("no report: the images are known of the digits' own data module alone, not of another")
+            elif self.config.report and not isinstance(self.model, DigitClassifier):
+                say("no report: it shows the answers of a DigitClassifier, and this model is none")
             elif self.config.report:
                 say(f"{write_report(self.run, self.datamodule)}")
 
     def _need_weights(self) -> None:
-        if self.checkpoint is None and self.config.init_from is None and not self.model.is_trained:
+        if self.checkpoint is None and self.config.init_from is None and not getattr(self.model, "is_trained", False):
             raise UserError(f"{self.verb} needs {NEEDS_WEIGHTS}")
         self._load_weights()
 
@@ -207,6 +209,8 @@ class DigitsCLI(SettingsCLI):
         say(f"{describe(figures, self.datamodule)} · {self.checkpoint or self.named or type(self.model).__name__}")
 
     def predict(self) -> None:
+        if not isinstance(self.model, DigitClassifier):
+            raise UserError("predict writes the answers of a DigitClassifier; with this model use Trainer.predict")
         self._need_weights()
         self.trainer.predict(
             self.model,

@@ -25,7 +25,9 @@ def find_family(class_path: object) -> type[DigitClassifier | Finder]:
     """The class that a file calls ``class_path``; raises UserError for one that it may not name."""
     if isinstance(class_path, str):
         if class_path in trusted_class_paths():
-            import_trusted(class_path)
+            trusted = import_trusted(class_path)
+            if not (isinstance(trusted, type) and issubclass(trusted, DigitClassifier)):
+                raise UserError(f"{class_path} is no DigitClassifier, as what answers for single images must be")
         module, _, name = class_path.rpartition(".")
         # Not getattr, which some modules answer by importing.
         loaded = vars(sys.modules.get(module) or object).get(name)

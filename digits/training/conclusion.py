@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import Timer, WeightAveraging
 
 from digits.data import DigitsDataModule
@@ -25,15 +25,16 @@ _PROJECTED = 2000
 
 
 def conclude(
-    trainer: Trainer, model: DigitClassifier, data: LightningDataModule, config: dict[str, Any]
+    trainer: Trainer, model: LightningModule, data: LightningDataModule, config: dict[str, Any]
 ) -> dict[str, float]:
     """Evaluate the best checkpoint of a finished fit; write metrics.json and TensorBoard's HParams; return the figures.
 
     Before its test the checkpoint gets the temperature that fits the validation images; the figures are those of the
     model with it, and ``val/ece_before`` is the calibration error without. ``seconds`` is the time of the whole fit,
     ``images_per_second`` the speed of training without validation. ``config`` is the run's configuration. What only our
-    own data module tells, the speed and the images for TensorBoard's projector, is left out with another. Every process
-    must call it; the first one writes.
+    own data module tells, the speed and the images for TensorBoard's projector, is left out with another, and so are
+    the temperature and the projector of a model that is no DigitClassifier. Every process must call it; the first one
+    writes.
     """
     # This callback would put the weights of the last step, not their average, in place of those to be tested.
     for callback in [found for found in trainer.callbacks if isinstance(found, WeightAveraging)]:
@@ -48,7 +49,7 @@ def conclude(
         figures["images_per_second"] = round(images / stopwatch.training_seconds)
     checkpoint = _checkpoint_to_test(trainer)
     figures |= evaluate(trainer, model, data, "val", checkpoint)
-    if "val/ece" in figures:
+    if isinstance(model, DigitClassifier) and "val/ece" in figures:
         figures |= _calibrate(trainer, model, checkpoint)
     if not isinstance(data, DigitsDataModule) or data.has_labelled_test_set:
         figures |= evaluate(trainer, model, data, "test", checkpoint)
@@ -61,7 +62,7 @@ def conclude(
             logger.finalize("success")
         if curves is not None:
             _log_hyperparameters(curves, config, figures)
-        if curves is not None and isinstance(data, DigitsDataModule):
+        if curves is not None and isinstance(data, DigitsDataModule) and isinstance(model, DigitClassifier):
             _show_model(curves, model, data, trainer.global_step, shows_test="test/accuracy" in figures)
         if isinstance(data, DigitsDataModule) and data.is_offline:
             warnings.warn(f"these figures are for {data.digits.source!r}, not {data.source.name!r}", stacklevel=2)
@@ -106,7 +107,8 @@ def describe(figures: dict[str, float], data: LightningDataModule) -> str:
     elif "val/accuracy" in figures:
         split, name = "val", "validation accuracy"
     else:
-        return f"nothing to evaluate in {name_of(data)}"
+        logged = [f"{name} {value:.4g}" for name, value in figures.items() if name.startswith(("test/", "val/"))]
+        return f"{', '.join(logged) or 'nothing to evaluate'} on {name_of(data)}"
     accuracy, count = figures[f"{split}/accuracy"], figures[f"{split}/count"]
     return f"{name} {100 * accuracy:.4g} % of {count:,} images of {name_of(data)}"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
 from digits.data import DigitsDataModule
@@ -20,20 +20,28 @@ from digits.training.run import Run
 
 
 def evaluate(
-    trainer: Trainer, model: DigitClassifier, data: LightningDataModule, split: str, checkpoint: Path | None
+    trainer: Trainer, model: LightningModule, data: LightningDataModule, split: str, checkpoint: Path | None
 ) -> dict[str, float]:
     """Run ``split`` ("val" or "test") with a checkpoint's weights; its figures, named as in TensorBoard.
 
-    There are none where the data or the trainer's limits leave the split out.
+    Of a model that is no DigitClassifier they are what it logs. There are none where the model, the data or the
+    trainer's limits leave the split out.
     """
-    run = {"val": trainer.validate, "test": trainer.test}[split]
-    model.predictions = None
-    if not is_overridden(f"{split}_dataloader", data):
+    run, step = {"val": (trainer.validate, "validation_step"), "test": (trainer.test, "test_step")}[split]
+    if not is_overridden(f"{split}_dataloader", data) or not is_overridden(step, model):
         return {}
+    if isinstance(model, DigitClassifier):
+        model.predictions = None
     run(model, datamodule=data, ckpt_path=checkpoint, weights_only=True, verbose=False)
+    if not isinstance(model, DigitClassifier):
+        return {_within(split, name): value.item() for name, value in trainer.callback_metrics.items()}
     if model.predictions is None:
         return {}
     return {f"{split}/{name}": value for name, value in model.predictions.figures().items()}
+
+
+def _within(split: str, name: str) -> str:
+    return name if name.startswith(f"{split}/") else f"{split}/{name}"
 
 
 def context(data: LightningDataModule) -> dict[str, Any]:
