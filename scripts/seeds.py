@@ -4,9 +4,9 @@
     python scripts/seeds.py --config configs/champion.yaml --seeds 10 --jobs 2 --against scripts/results/cnn.json
 
 Each seed is an ordinary run, ``RUNS_DIR/<config>-seed-<n>/``, whose checkpoint is tested once. Options that are not
-this script's go to ``fit``. Started again, it keeps finished seeds and resumes broken ones. What was found is written
-to ``RESULTS/<config>.json``: for each seed its figures and the test images that it misread, from which everything
-printed can be computed again.
+this script's go to ``fit``. Started again, it keeps finished seeds and resumes broken ones. What was found is added to
+``RESULTS/<config>.json``, which keeps what it holds of other seeds and refuses other settings: for each seed its
+figures and the test images that it misread, from which everything printed can be computed again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import Any
 
 from scipy.stats import binomtest, ttest_ind
 
+from digits.cli.resolve import resolve
 from digits.data import default_data_dir, find_source
 from digits.errors import Interrupted, UserError
 from digits.search import Launcher, RunFailedError
-from digits.training import Run
+from digits.training import Run, flatten
 
 ROOT = Path(__file__).parents[1]
 # Test images of MNIST whose labels people dispute (Northcutt et al. 2021): wrong, neither, or undecided.
@@ -95,6 +96,26 @@ def compare(runs: list[dict[str, Any]], others: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def check_settings(settings: dict[str, Any], others: dict[str, Any], place: Path) -> None:
+    """Raise UserError where what was found in ``place`` is of other settings than this command's."""
+    for key in sorted(settings.keys() | others.keys()):
+        now, before = settings.get(key), others.get(key)
+        if now != before:
+            raise UserError(
+                f"{place} is of {key} {before}, and now it is {now}; results of different settings are not mixed: "
+                "give another --results and --runs_dir"
+            )
+
+
+def settings_of(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a run's configuration the results depend on, with dotted keys; the seed apart."""
+    flat = flatten(config)
+    stop = {"class_path": "digits.training.StopWithParent"}
+    flat["trainer.callbacks"] = [found for found in flat.get("trainer.callbacks") or [] if found != stop]
+    apart = ("seed_everything", "experiment", "runs_dir", "ckpt_path", "report", "trust")
+    return {key: value for key, value in flat.items() if key not in apart and not key.startswith("trainer.enable")}
+
+
 def merge(path: Path, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """``runs`` and those of other seeds that the results in ``path`` already hold, by seed."""
     known = json.loads(path.read_text())["runs"] if path.exists() else []
@@ -113,6 +134,12 @@ def main() -> None:
     options, for_fit = parser.parse_known_args()
     launcher = Launcher(options.jobs)
     path = options.results / f"{options.config.stem}.json"
+    settings = settings_of(resolve(["--config", str(options.config), *for_fit]))
+    if path.exists() and "settings" in (known := json.loads(path.read_text())):
+        check_settings(settings, known["settings"], path)
+    for seed in range(1, options.seeds + 1):
+        for run in Run.all_in(options.runs_dir, f"{options.config.stem}-seed-{seed}"):
+            check_settings(settings, settings_of(run.config), run.folder)
 
     def one(seed: int) -> dict[str, Any]:
         found = collect(train(options.config, seed, options.runs_dir, launcher, for_fit), seed)
@@ -125,7 +152,8 @@ def main() -> None:
     runs = merge(path, runs)
     command = f"python scripts/seeds.py --config {options.config} --seeds {len(runs)} --jobs {options.jobs}"
     lines = ",\n".join(f"  {json.dumps(run)}" for run in runs)  # a seed a line
-    path.write_text(f'{{"command": {json.dumps(" ".join([command, *for_fit]))},\n "runs": [\n{lines}\n ]}}\n')
+    about = f'"command": {json.dumps(" ".join([command, *for_fit]))},\n "settings": {json.dumps(settings)}'
+    path.write_text(f'{{{about},\n "runs": [\n{lines}\n ]}}\n')
     print(describe(options.config.stem, runs))
     if options.against:
         print(compare(runs, json.loads(options.against.read_text())["runs"]))

@@ -2,8 +2,10 @@ import json
 import sys
 
 import pytest
-from seeds import compare, describe, main
+from seeds import compare, describe, main, merge, settings_of
 
+from digits.cli.resolve import resolve
+from digits.errors import UserError
 from tests.conftest import ROOT
 
 
@@ -22,6 +24,25 @@ def test_mcnemar_counts_what_only_one_of_two_misreads():
     said = compare([run(1, 0.999, [1, 2, 3])], [run(1, 0.99, [3, *range(10, 20)])])
     assert "2 misread by the first alone, 10 by the second alone, p = 0.039" in said
     assert "Welch" not in said
+
+
+def test_two_seeds_never_replace_ten(tmp_path):
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({"runs": [run(seed, 0.99, [1]) for seed in range(1, 11)]}))
+    merged = merge(path, [run(2, 0.98, [2]), run(11, 0.97, [3])])
+    assert [found["seed"] for found in merged] == list(range(1, 12))
+    assert [found["test/accuracy"] for found in merged[:3]] == [0.99, 0.98, 0.99]
+
+
+def test_results_of_different_settings_are_not_mixed(monkeypatch, tmp_path):
+    monkeypatch.setattr("seeds.train", lambda *_: pytest.fail("nothing should be trained"))
+    results = tmp_path / "results" / "mlp.json"
+    results.parent.mkdir()
+    settings = settings_of(resolve(["--config", "mlp", "--data.source", "uci"]))
+    results.write_text(json.dumps({"settings": settings, "runs": []}))
+    monkeypatch.setattr(sys, "argv", ["seeds.py", "--config", "mlp", "--results", "results", "--data.source", "mnist"])
+    with pytest.raises(UserError, match=r"mlp\.json is of data\.source uci, and now it is mnist"):
+        main()
 
 
 @pytest.mark.slow
