@@ -12,19 +12,21 @@ from digits.models.metrics import Predictions
 from digits.models.mlp import MLP
 from digits.models.onnx_model import OnnxModel
 from digits.models.portable import load_portable, save_portable
-from digits.models.schedules import Chain, OneCycle
+from digits.models.schedules import Chain, CosineAnnealingLR, OneCycle, ReduceLROnPlateau
 from digits.models.weights import check_fit, check_weights
 
 __all__ = [
     "CNN",
     "MLP",
     "Chain",
+    "CosineAnnealingLR",
     "DigitClassifier",
     "Ensemble",
     "Finder",
     "OneCycle",
     "OnnxModel",
     "Predictions",
+    "ReduceLROnPlateau",
     "SchedulerConfig",
     "Standardize",
     "build_network",

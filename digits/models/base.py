@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
+from pytorch_lightning.cli import OptimizerCallable
+from pytorch_lightning.cli import ReduceLROnPlateau as LightningsPlateau
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,7 +22,7 @@ from digits.data import Batch, as_batch
 from digits.errors import UserError
 from digits.models.layers import Standardize, log_mean_probability
 from digits.models.metrics import Predictions, PredictionStore, TrainingProgress
-from digits.models.schedules import usual_interval
+from digits.models.schedules import ScheduleCallable, usual_interval
 
 
 @dataclass
@@ -53,8 +54,8 @@ class DigitClassifier(LightningModule):
 
     Args:
         optimizer: Makes the optimizer from the parameters; in YAML a class path and its arguments.
-        lr_scheduler: Makes the schedule from the optimizer, likewise. A ``total_steps`` that it takes and is not
-            given becomes the number of times that it will act in the run.
+        lr_scheduler: Makes the schedule from the optimizer, likewise. A ``total_steps`` or ``T_max`` that it takes and
+            is not given becomes the number of times that it will act in the run.
         lr_scheduler_config: When the schedule acts.
         label_smoothing: Share of the target spread evenly over all classes while training, 0…1.
         stretch_contrast: Stretch each image's range of grey to 0…1 before anything else, so that faint ink is read too.
@@ -75,7 +76,7 @@ class DigitClassifier(LightningModule):
     def __init__(
         self,
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_scheduler: ScheduleCallable | None = None,
         lr_scheduler_config: SchedulerConfig = SchedulerConfig(),  # noqa: B008 - never modified
         label_smoothing: float = 0.0,
         stretch_contrast: bool = False,
@@ -255,6 +256,14 @@ class DigitClassifier(LightningModule):
             # The same on every process: computed from the predictions of all of them.
             self.log(f"{split}/{name}", value, prog_bar=name in prog_bar)
 
+    def figure_names(self) -> list[str]:
+        """The names of all that is logged while training, which a callback or a schedule may watch."""
+        answers = Predictions(
+            torch.arange(1), torch.zeros(1, self.num_classes), torch.zeros(1).long(), self.class_names
+        )
+        progress = ("loss", "accuracy", "learning_rate", "loss_step")
+        return [*(f"val/{name}" for name in answers.figures()), *(f"train/{name}" for name in progress)]
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         try:
             optimizer = self.optimizer(self.parameters())
@@ -265,20 +274,22 @@ class DigitClassifier(LightningModule):
             raise UserError(f"model.optimizer or model.lr_scheduler: {error}") from None
         config = {"scheduler": scheduler, **asdict(self.lr_scheduler_config)}
         config["interval"] = config["interval"] or usual_interval(scheduler)
-        if isinstance(scheduler, ReduceLROnPlateau):
+        if isinstance(scheduler, LightningsPlateau):
             config["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": config}
 
     def _schedule_length(self) -> dict[str, int]:
-        """``total_steps`` for a schedule that takes it and was not given it in the configuration."""
+        """The length, as a schedule calls it that takes one and was not given it in the configuration."""
         maker = self.lr_scheduler
         assert maker is not None
-        parameter = inspect.signature(maker).parameters.get("total_steps")  # of a partial, with what it was given
-        if parameter is None or parameter.default is not None:
-            return {}
+        parameters = inspect.signature(maker).parameters  # of a partial, with what it was given
         config = self.lr_scheduler_config
-        steps, epochs = self._run_length()
-        return {"total_steps": max((epochs if config.interval == "epoch" else steps) // config.frequency, 1)}
+        for name, interval in (("total_steps", "step"), ("T_max", "epoch")):
+            if name in parameters and parameters[name].default is None:
+                steps, epochs = self._run_length()
+                length = epochs if (config.interval or interval) == "epoch" else steps
+                return {name: max(length // config.frequency, 1)}
+        return {}
 
     def _run_length(self) -> tuple[int, int]:
         """How many optimizer steps this run takes, and how many epochs it begins.

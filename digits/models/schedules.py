@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 from pytorch_lightning.cli import LRSchedulerCallable
+from pytorch_lightning.cli import ReduceLROnPlateau as LightningsPlateau
 from torch.optim import Optimizer
+from torch.optim import lr_scheduler as of_torch
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR, SequentialLR
 
 
@@ -46,6 +49,42 @@ class OneCycle(OneCycleLR):
         )
 
 
+class CosineAnnealingLR(of_torch.CosineAnnealingLR):
+    """torch's CosineAnnealingLR, which falls over the whole run by default.
+
+    Args:
+        optimizer: What it is the schedule of.
+        T_max: How many epochs (or steps, see SchedulerConfig) the fall takes; those of the run by default.
+        eta_min: The rate at its end.
+
+    """
+
+    def __init__(self, optimizer: Optimizer, T_max: int | None = None, eta_min: float = 0.0) -> None:  # noqa: N803
+        if T_max is None:
+            raise ValueError("T_max is not given, and without a run it is not known")
+        super().__init__(optimizer, T_max, eta_min)
+
+
+class ReduceLROnPlateau(LightningsPlateau):
+    """Lightning's ReduceLROnPlateau, which watches the validation's loss by default.
+
+    Args:
+        optimizer: What it is the schedule of.
+        monitor: The figure that it watches.
+        kwargs: What torch's ReduceLROnPlateau takes.
+
+    """
+
+    def __init__(self, optimizer: Optimizer, monitor: str = "val/loss", **kwargs: Any) -> None:
+        super().__init__(optimizer, monitor, **kwargs)
+
+
+ScheduleCallable: TypeAlias = (
+    Callable[[Optimizer], CosineAnnealingLR | ReduceLROnPlateau] | LRSchedulerCallable | Callable[[Optimizer], Any]
+)
+"""What makes a schedule: ours before torch's of the same name, another class, or a function, annotated or not."""
+
+
 class Chain(SequentialLR):
     """torch's SequentialLR from parts that need not have an optimizer yet: a warm-up, then a cosine, say.
 
@@ -56,7 +95,7 @@ class Chain(SequentialLR):
 
     """
 
-    def __init__(self, optimizer: Optimizer, schedules: list[LRSchedulerCallable], milestones: list[int]) -> None:
+    def __init__(self, optimizer: Optimizer, schedules: list[ScheduleCallable], milestones: list[int]) -> None:
         super().__init__(optimizer, [schedule(optimizer) for schedule in schedules], milestones)
 
 

@@ -27,6 +27,7 @@ _CALLBACKS = """
     RichModelSummary RichProgressBar StochasticWeightAveraging Timer TQDMProgressBar WeightAveraging
 """
 """Those of Lightning that open no files and, given plain values, call nothing."""
+_SCHEDULES = "Chain CosineAnnealingLR OneCycle ReduceLROnPlateau"
 _DATA = "DigitsDataModule PagesDataModule RandomAffine RandomElastic"
 _CLASSES = {
     *(
@@ -38,7 +39,7 @@ _CLASSES = {
     *(f"pytorch_lightning.callbacks.{name}" for name in _CALLBACKS.split()),
     "pytorch_lightning.cli.ReduceLROnPlateau",
     *(f"{home}.{name}" for home in ("digits", "digits.data") for name in _DATA.split()),
-    *(f"{home}.{name}" for home in ("digits", "digits.models") for name in ("Chain", "OneCycle")),
+    *(f"{home}.{name}" for home in ("digits", "digits.models") for name in _SCHEDULES.split()),
     "digits.search.sweeps.ReportToTrial",
     "digits.training.ProgressBar",
     "digits.training.StopWithParent",

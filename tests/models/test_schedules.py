@@ -1,6 +1,7 @@
 """What the command line and the YAML say about learning rate and schedule, and what the optimizer then does."""
 
 import csv
+import math
 
 import pytest
 import torch
@@ -91,9 +92,22 @@ def test_a_function_as_schedule(rates, tmp_path, monkeypatch):
         "from torch.optim.lr_scheduler import LambdaLR, LRScheduler\n"
         "def shrinking(optimizer: Optimizer) -> LRScheduler:\n"
         "    return LambdaLR(optimizer, lambda epoch: 0.5**epoch)\n"
+        "def plainly(optimizer):\n"
+        "    return shrinking(optimizer)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert rates("mlp", "--model.lr_scheduler", "mine.shrinking", epochs=2) == pytest.approx([1.5e-3, 0.75e-3])
+    for function in ("mine.shrinking", "mine.plainly"):
+        assert rates("mlp", "--model.lr_scheduler", function, epochs=2) == pytest.approx([1.5e-3, 0.75e-3])
+
+
+def test_a_cosine_falls_over_the_whole_run_unless_told(rates):
+    falling = [3e-3 * (1 + math.cos(math.pi * epoch / 3)) / 2 for epoch in (1, 2, 3)]
+    assert rates("mlp", "--model.lr_scheduler", "CosineAnnealingLR", epochs=3) == pytest.approx(falling, abs=1e-9)
+
+
+def test_a_plateau_by_its_short_name_watches_the_validation(rates):
+    plateau = ["--model.lr_scheduler", "ReduceLROnPlateau", "--model.lr_scheduler.patience=0"]
+    assert rates("mlp", *plateau, "--model.lr_scheduler.threshold=10", epochs=2)[-1] < 3e-3
 
 
 def test_one_cycle_is_torchs_around_the_optimizers_rate():
