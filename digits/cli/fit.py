@@ -30,7 +30,7 @@ from digits.training import (
     context,
     describe,
     evaluate,
-    is_lightnings_complaint,
+    in_one_line,
     keep_freed_memory,
     keep_predictions,
     loggers_of_run,
@@ -89,8 +89,9 @@ class DigitsCLI(SettingsCLI):
             cause = error.__cause__
             while isinstance(cause, ValueError):  # one around another
                 cause = cause.__cause__
-            if isinstance(cause, ModuleNotFoundError):
-                raise UserError(" ".join(str(cause).split())) from None
+            told = in_one_line(cause)
+            if told is not None:
+                raise UserError(told) from None
             raise
         if self.resumed is not None and self.checkpoint is not None:
             if isinstance(self.model, DigitClassifier):
@@ -118,6 +119,11 @@ class DigitsCLI(SettingsCLI):
             return super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
             raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
+        except (ModuleNotFoundError, RuntimeError) as error:
+            told = in_one_line(error)
+            if told is not None:
+                raise UserError(told) from None
+            raise
 
     def _open_run(self) -> Run:
         """The run that is resumed or a new one, locked."""
@@ -158,8 +164,9 @@ class DigitsCLI(SettingsCLI):
             refused = find_disk_error(error)
             if refused is not None:
                 raise refusal(Path(refused.filename or (self.run.folder if self.run else ".")), refused) from None
-            if is_lightnings_complaint(error):
-                raise UserError(f"{' '.join(str(error).split())} (see --trainer.* in `fit --help`)") from None
+            told = in_one_line(error)
+            if told is not None:
+                raise UserError(told) from None
             raise
         if self.trainer.global_step == 0:
             raise UserError("no step was trained; trainer.max_epochs, max_steps and limit_train_batches must leave one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class SettingsCLI(LightningCLI):
         self.experiment = asked.experiment or (Path(configs[0]).stem if configs else None)
         trust(asked.trust)
         beneath, above = self._from_checkpoint(asked, args)
-        config = parser.parse_args(args, namespace=beneath and parser.parse_object(beneath, defaults=False))
+        config = parser.parse_args(args, namespace=beneath and parser.parse_object(deepcopy(beneath), defaults=False))
         self.config = parser.parse_object(above, config) if above else config
         if self.config.pop("help", False):
             print_help(parser, self.config)

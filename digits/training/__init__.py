@@ -13,7 +13,7 @@ from digits.training.parent import PARENT, StopWithParent
 from digits.training.precision import default_precision
 from digits.training.progress import ProgressBar
 from digits.training.recorded_settings import check_settings, named_by, recorded_settings
-from digits.training.refusals import is_lightnings_complaint
+from digits.training.refusals import in_one_line
 from digits.training.reproducibility import SeedEachBatch
 from digits.training.results import context, evaluate, keep_predictions, name_of, write_json, write_predictions
 from digits.training.run import Run
@@ -54,7 +54,7 @@ __all__ = [
     "find_checkpoint",
     "find_curves",
     "flatten",
-    "is_lightnings_complaint",
+    "in_one_line",
     "keep_freed_memory",
     "keep_predictions",
     "lock",

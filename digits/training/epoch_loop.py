@@ -80,7 +80,6 @@ class EpochLoop(_TrainingEpochLoop):
 
     def run(self, data_fetcher: _DataFetcher) -> None:
         trainer = self.trainer
-        self._refuse_unmeasured_monitors()
         self._step = _Step(trainer) if _is_plain(trainer, data_fetcher) else None
         self._observers = tuple(
             callback.on_between_batches for callback in trainer.callbacks if hasattr(callback, "on_between_batches")
@@ -104,14 +103,6 @@ class EpochLoop(_TrainingEpochLoop):
             for observe in self._observers:
                 observe(self.trainer, self.trainer.lightning_module)
             self.is_between_batches = False
-
-    def _refuse_unmeasured_monitors(self) -> None:
-        for monitor in self._watched():
-            if monitor.startswith("val/") and not self.trainer.enable_validation:
-                raise UserError(
-                    f"the learning-rate schedule watches {monitor}, and there is no validation; "
-                    "choose another schedule, or leave out trainer.limit_val_batches"
-                )
 
     def _watched(self) -> list[str]:
         """The figures that schedules wait for."""

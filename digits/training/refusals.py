@@ -6,12 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import OnExceptionCheckpoint, StochasticWeightAveraging
+from pytorch_lightning.callbacks import (
+    BatchSizeFinder,
+    LearningRateFinder,
+    OnExceptionCheckpoint,
+    StochasticWeightAveraging,
+)
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from digits.errors import UserError
 
+_FINDER = "changes a setting after the configuration was kept, so that no resume repeats it; search for it with `sweep`"
 _REASONS: dict[type[Callback], str] = {
+    BatchSizeFinder: _FINDER,
+    LearningRateFinder: _FINDER,
     StochasticWeightAveraging: (
         "puts its average in place of the weights only after the last of them were validated and saved, so that no "
         "checkpoint holds it and no resume repeats it; take EMAWeightAveraging or WeightAveraging"
@@ -46,6 +54,8 @@ def refuse_settings(settings: Any, callbacks: Iterable[Callback]) -> None:
         for kind, reason in _REASONS.items():
             if isinstance(callback, kind):
                 raise UserError(f"trainer.callbacks: {kind.__name__} {reason}")
+    if settings.gradient_clip_algorithm is not None and not settings.gradient_clip_val:
+        raise UserError("trainer.gradient_clip_algorithm has no effect alone; set trainer.gradient_clip_val, the limit")
     interval = settings.val_check_interval
     if interval is not None and not isinstance(interval, int | float):
         raise UserError(
@@ -59,10 +69,21 @@ def refuse_settings(settings: Any, callbacks: Iterable[Callback]) -> None:
         )
 
 
-def is_lightnings_complaint(error: Exception) -> bool:
-    """Whether an exception is Lightning's own word about how it was set up: raised by a statement of its own."""
+def in_one_line(error: BaseException | None) -> str | None:
+    """What an exception of Lightning or torch tells of the settings, or None where it tells nothing of them."""
+    if error is None:
+        return None
+    told = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and told.startswith(
+        "Requirement"
+    ):  # Lightning's word for what is missing
+        return told
+    if isinstance(error, ValueError) and "Expected more than 1 value per channel when training" in told:
+        return "batch norm cannot train on a batch of one image; set data.batch_size to another, 2 or more"
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     is_theirs = last is not None and str(last.tb_frame.f_globals.get("__name__")).startswith("pytorch_lightning.")
-    return is_theirs and isinstance(error, MisconfigurationException | ValueError | RuntimeError)
+    if is_theirs and isinstance(error, MisconfigurationException | ValueError | RuntimeError):
+        return f"{told} (see --trainer.* in `fit --help`)"
+    return None

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import Logger
 from digits.training.checkpoints import LastCheckpoint, SaveLastEpoch, best_checkpoint
 from digits.training.divergence import StopOnDivergence
 from digits.training.interruption import StopOnSignal
+from digits.training.monitors import RefuseUnknownMonitors
 from digits.training.new_settings import TakeUpNewSettings
 from digits.training.progress import ProgressBar
 from digits.training.refusals import refuse_settings
@@ -64,7 +65,7 @@ def _watchers(settings: Any) -> list[Callback]:
     has_table = settings.enable_model_summary is False or any(isinstance(found, ModelSummary) for found in wanted)
     # Where rich is installed, Lightning would choose its table, which goes to standard output.
     table: list[Callback] = [] if has_table else [ModelSummary()]
-    return [*wanted, SeedEachBatch(), EvaluationPictures(), Stopwatch(), *bar, *table]
+    return [*wanted, RefuseUnknownMonitors(), SeedEachBatch(), EvaluationPictures(), Stopwatch(), *bar, *table]
 
 
 def as_list(value: Any) -> list[Any]:
