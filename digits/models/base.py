@@ -282,10 +282,11 @@ class DigitClassifier(LightningModule):
         """The length, as a schedule calls it that takes one and was not given it in the configuration."""
         maker = self.lr_scheduler
         assert maker is not None
-        parameters = inspect.signature(maker).parameters  # of a partial, with what it was given
+        parameters = inspect.signature(maker).parameters.items()
+        given = {name: parameter.default for name, parameter in parameters} | getattr(maker, "keywords", {})
         config = self.lr_scheduler_config
         for name, interval in (("total_steps", "step"), ("T_max", "epoch")):
-            if name in parameters and parameters[name].default is None:
+            if given.get(name, 0) is None:
                 steps, epochs = self._run_length()
                 length = epochs if (config.interval or interval) == "epoch" else steps
                 return {name: max(length // config.frequency, 1)}
