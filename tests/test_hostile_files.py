@@ -336,3 +336,11 @@ def test_a_folder_and_a_checkpoint_are_no_configurations(digits, trained, tmp_pa
     for path in (tmp_path, trained / "checkpoints" / "last.ckpt"):
         status, _, errors = digits("fit", "--config", path)
         assert (status, errors.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("verb", ["test", "validate", "predict", "robustness", "report"])
+def test_finite_weights_that_are_too_large_to_count_with(refused, content, tmp_path, verb):
+    for name, weight in content["state_dict"].items():
+        if weight.is_floating_point() and weight.ndim == 2:
+            content["state_dict"][name] = torch.full_like(weight, 3e38)
+    assert "answers with NaN" in refused(verb, _save(content, tmp_path / "spoilt.ckpt"))

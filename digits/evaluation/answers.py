@@ -16,4 +16,5 @@ def answer(model: DigitClassifier, images: DigitImages, indices: Tensor) -> Pred
     """What ``model`` says of the rows ``indices`` ``(N,)`` of ``images``."""
     batches = [images.gather(rows) for rows in indices.split(_BATCH)]
     logits = torch.cat([model(batch.float() / 255) for batch, _ in batches])
-    return Predictions(indices, logits, torch.cat([labels for _, labels in batches]), model.class_names)
+    labels = torch.cat([labels for _, labels in batches])
+    return Predictions(indices, logits, labels, model.class_names).checked()

@@ -93,7 +93,7 @@ def _separation(digits: Predictions, others: Predictions) -> float:
 def _predict(model: DigitClassifier, images: Tensor, labels: Tensor) -> Predictions:
     with torch.inference_mode():
         logits = torch.cat([model(part) for part in images.split(_BATCH)])
-    return Predictions(torch.arange(len(labels)), logits, labels)
+    return Predictions(torch.arange(len(labels)), logits, labels).checked()
 
 
 def robustness_table(names: list[str], trials: list[Trial]) -> str:

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.cli import OptimizerCallable
 from pytorch_lightning.cli import ReduceLROnPlateau as LightningsPlateau
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -249,7 +250,9 @@ class DigitClassifier(LightningModule):
 
     def _collect(self) -> Predictions:
         self.predictions = self.store.gather(self.class_names)
-        return self.predictions
+        if self.trainer.state.fn == TrainerFn.FITTING:  # whose end, where it diverges, is StopOnDivergence's to tell
+            return self.predictions
+        return self.predictions.checked()
 
     def _conclude(self, split: str, prog_bar: tuple[str, ...] = ()) -> None:
         for name, value in self._collect().figures().items():

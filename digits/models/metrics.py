@@ -22,6 +22,7 @@ from torchmetrics.functional.classification import (
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from digits.classes import TEN_DIGITS
+from digits.errors import UserError
 
 _STEPS_AT_ONCE = 64
 
@@ -47,6 +48,12 @@ class Predictions:
     def probabilities(self) -> Tensor:
         """``(N, classes)`` float32; each row sums to 1."""
         return self.logits.softmax(dim=1)
+
+    def checked(self) -> Predictions:
+        """These; raises UserError where answers are no numbers, which every figure would be computed from."""
+        if not bool(self.probabilities.isfinite().all()):
+            raise UserError("the network answers with NaN; its weights are too large to count with, so train it anew")
+        return self
 
     @property
     def confusion_matrix(self) -> Tensor:

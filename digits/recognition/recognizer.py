@@ -142,6 +142,10 @@ class Recognizer:
             raise UserError(f"{path} needs {error.name}; give an .onnx file instead") from None
         return cls(open_model(path))
 
+    def check(self) -> None:
+        """Raise UserError where the network gives no numbers even for blank paper, before anybody sends a picture."""
+        self._probabilities([np.zeros((28, 28), np.float32)])
+
     def read(self, picture: Picture, layout: str = "auto") -> Page:
         """Read a picture: a path, the bytes of a file, a Pillow image, or an array.
 
@@ -213,7 +217,10 @@ class Recognizer:
         return separate
 
     def _probabilities(self, crops: list[np.ndarray]) -> np.ndarray:
-        return self.model.probabilities(np.stack(crops)[:, None])
+        probabilities = self.model.probabilities(np.stack(crops)[:, None])
+        if not np.isfinite(probabilities).all():
+            raise UserError("the network answers with NaN; its weights are too large to count with, so train it anew")
+        return probabilities
 
     def _classify(self, crops: list[np.ndarray], boxes: list[tuple[int, int, int, int]]) -> list[Reading]:
         if not crops:
@@ -223,7 +230,7 @@ class Recognizer:
         least = _LEAST_CONFIDENCE if self._reads_digits else 0.0  # O, o and 0 may well share it out among them
         names = self.model.class_names
         return [
-            Reading(first, row[first], second, tuple(row), box, crop, not row[first] >= least, names)
+            Reading(first, row[first], second, tuple(row), box, crop, row[first] < least, names)
             for (first, second), row, box, crop in zip(answers, probabilities.tolist(), boxes, crops, strict=True)
         ]
 

@@ -16,6 +16,7 @@ def _load(checkpoint: str | None) -> Recognizer:
     torch = sys.modules.get("torch")
     if torch is not None:  # else the network is an .onnx, which has been told
         torch.set_num_threads(1)
+    recognizer.check()
     return recognizer
 
 

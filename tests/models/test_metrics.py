@@ -3,6 +3,7 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
+from digits.errors import UserError
 from digits.models import Predictions
 from digits.models.metrics import PredictionStore, TrainingProgress
 
@@ -101,3 +102,11 @@ def test_coverage_withholds_the_least_confident_answers():
     assert predictions.coverage(0.9995) == 0.009  # those before the first mistake
     assert predictions.figures()["coverage_at_0.999"] == 0.009
     assert Predictions(torch.arange(5), logits[:5], torch.zeros(5, dtype=torch.int64)).coverage(0.5) == 0
+
+
+def test_answers_that_are_no_numbers_are_refused():
+    for value in (torch.nan, torch.inf):
+        logits = torch.zeros(3, 10)
+        logits[1, 4] = value
+        with pytest.raises(UserError, match="answers with NaN"):
+            Predictions(torch.arange(3), logits, torch.zeros(3, dtype=torch.int64)).checked()

@@ -219,3 +219,20 @@ def test_pattern_of_wide_marks_is_cut_at_the_widest_alone():
 
     Recognizer(Counting()).read(attacks.flat_ellipses())
     assert 1000 < sum(seen) < 4000
+
+
+def test_a_network_that_answers_no_numbers_is_refused():
+    class Lost:
+        class_names = tuple("0123456789")
+
+        def probabilities(self, images):
+            return np.full((len(images), 10), np.nan, np.float32)
+
+    recognizer = Recognizer(Lost())
+    digit, page = (255 * np.eye(side, dtype=np.uint8) for side in (28, 200))
+    page[50:100, 20:180] = 255  # a mark that is as wide as several digits
+    for picture in (digit, page):
+        with pytest.raises(UserError, match="answers with NaN"):
+            recognizer.read(picture)
+    with pytest.raises(UserError, match="answers with NaN"):
+        recognizer.check()
