@@ -12,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import (
     Callback,
@@ -23,7 +24,9 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.trainer.states import TrainerFn
 
 from digits.errors import UserError
+from digits.models import explained
 from digits.training.epoch_loop import forget_restart
+from digits.training.resume_state import check_entries
 
 _PLACE = "digits_place"
 
@@ -43,7 +46,12 @@ class EpochCheckpoint(ModelCheckpoint):
         moved: dict[str, Any] = {"dirpath": self.dirpath}
         for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
             moved[key] = self._here(state_dict[key])
-        moved["best_k_models"] = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
+        scores = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
+        if moved["kth_best_model_path"] not in ("", *scores) or not all(map(_is_score, scores.values())):
+            raise UserError(
+                "its record of the best checkpoints is broken; start anew from the weights with --init_from"
+            )
+        moved["best_k_models"] = scores
         super().load_state_dict({**state_dict, **moved})
 
     def _here(self, path: str) -> str:
@@ -199,11 +207,31 @@ class LastCheckpoint(EpochCheckpoint):
 
 def refuse_inexact_resume(path: Path, checkpoint: dict[str, Any]) -> None:
     """Raise UserError for a checkpoint from which training could not go on as if it had not been interrupted."""
-    if not checkpoint.get(_PLACE, {}).get("is_resumable", True):
+    with explained(path):
+        check_entries(checkpoint)
+        _check_place(checkpoint.get(_PLACE))
+    if not (checkpoint.get(_PLACE) or {}).get("is_resumable", True):
         raise UserError(
             f"{path} was saved in the middle of a step, from where a run does not resume exactly; resume from the "
             "run's last.ckpt, or start anew from these weights with --init_from"
         )
+
+
+def _is_score(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.numel() == 1
+
+
+def _check_place(place: object) -> None:
+    if place is None:
+        return
+    figures = place.get("figures", {}) if isinstance(place, dict) else None
+    if (
+        not isinstance(place, dict)
+        or not isinstance(figures, dict)
+        or not all(isinstance(place.get(key), bool) for key in ("between_epochs", "is_resumable", "stopped_early"))
+        or not all(map(_is_score, figures.values()))
+    ):
+        raise UserError(f"its {_PLACE} is not what `fit` saves there; start anew from its weights with --init_from")
 
 
 def is_resumable_here(trainer: Trainer) -> bool:

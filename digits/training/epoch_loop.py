@@ -32,6 +32,7 @@ from torch import Tensor
 
 from digits.errors import UserError, did_you_mean
 from digits.training.precision import clip_without_scaler
+from digits.training.resume_state import CheckpointConnector
 
 Hook = Callable[..., Any]
 
@@ -63,6 +64,7 @@ class Trainer(LightningTrainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         clip_without_scaler(self)
+        self._checkpoint_connector = CheckpointConnector(self)
         former = self.fit_loop.epoch_loop
         self.fit_loop.epoch_loop = EpochLoop(self, former.min_steps, former.max_steps)
 
