@@ -179,7 +179,7 @@ class SettingsCLI(LightningCLI):
         named = named_by(args, asked.config)
         settings = recorded_settings(self.checkpoint, self.resumed, self.verb, self.run, asked.runs_dir, named)
         self.resumed["digits_config"] = settings
-        return settings, {}
+        return deepcopy(settings), {}  # jsonargparse changes what it parses
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint's hyperparameters override configuration and flags; here these win."""

@@ -78,7 +78,9 @@ def recorded_settings(
             family = find_family(model.get("class_path"))
             of_network = {key: arguments[key] for key in arguments if not key.startswith(("optimizer", "lr_scheduler"))}
             check_fit(model["class_path"], checkpoint.get("hyper_parameters"), checkpoint["state_dict"])
-            arguments = arguments | checkpoint["hyper_parameters"]
+            # The names of classes come from the data, and from the checkpoint itself where these have none.
+            of_file = {key: value for key, value in checkpoint["hyper_parameters"].items() if key != "class_names"}
+            arguments = arguments | of_file
             check_hyper_parameters(family, of_network | checkpoint["hyper_parameters"])
         is_home = run is not None and Path(str(settings.get("runs_dir"))).resolve() == run.folder.parent.parent
         runs_dir = settings["runs_dir"] if is_home else runs_dir

@@ -114,3 +114,12 @@ def test_states_of_callbacks(give, trained):
 def test_a_good_one_goes_on(give):
     assert give("fit", ["epoch"], 0, "--trainer.max_epochs", "2") == ""
     assert "epoch is missing" in give("fit", ["epoch"], REMOVED)
+
+
+def test_nothing_but_what_was_changed_is_said_to_differ(digits, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "mlp/version_0")
+    last = tmp_path / "mlp/version_0/checkpoints/last.ckpt"
+    status, output, errors = digits("fit", "--trainer.max_epochs", "2", "--runs_dir", tmp_path, "--ckpt_path", last)
+    assert status == 0, errors
+    said = [line.partition(":")[0] for line in output.splitlines() if " in the checkpoint, now " in line]
+    assert said == ["trainer.max_epochs"]
