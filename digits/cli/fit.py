@@ -30,6 +30,7 @@ from digits.training import (
     context,
     describe,
     evaluate,
+    first_new_step,
     in_one_line,
     keep_freed_memory,
     keep_predictions,
@@ -112,7 +113,7 @@ class DigitsCLI(SettingsCLI):
             self.run = self._open_run()
             every = self.config.checkpoint_every_n_steps
             kwargs["callbacks"] = callbacks_of_run(settings, self.run, every, self.changed)
-            step = None if self.resumed is None else int(self.resumed["global_step"])
+            step = None if self.resumed is None else first_new_step(self.resumed)
             kwargs["logger"] = loggers_of_run(settings, self.run, step)
         kwargs["plugins"] = [*as_list(settings.plugins), AtomicCheckpointIO()]
         try:

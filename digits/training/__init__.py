@@ -2,7 +2,7 @@
 
 from digits.training.allocator import keep_freed_memory
 from digits.training.checkpoint_io import AtomicCheckpointIO, refusal
-from digits.training.checkpoints import LastCheckpoint, refuse_inexact_resume
+from digits.training.checkpoints import LastCheckpoint, first_new_step, refuse_inexact_resume
 from digits.training.conclusion import conclude, describe, flatten, why_stopped
 from digits.training.divergence import StopOnDivergence
 from digits.training.epoch_loop import Trainer
@@ -53,6 +53,7 @@ __all__ = [
     "evaluate",
     "find_checkpoint",
     "find_curves",
+    "first_new_step",
     "flatten",
     "in_one_line",
     "keep_freed_memory",

@@ -234,6 +234,14 @@ def _check_place(place: object) -> None:
         raise UserError(f"its {_PLACE} is not what `fit` saves there; start anew from its weights with --init_from")
 
 
+def first_new_step(checkpoint: dict[str, Any]) -> int:
+    """The first step that a run resumed from ``checkpoint`` logs; what its logs hold from there on will come again.
+
+    Where a validation amid gathered gradients ended the run, its figures stand at the step that will not be taken.
+    """
+    return int(checkpoint["global_step"]) + bool(checkpoint.get(_PLACE, {}).get("stopped_early"))
+
+
 def is_resumable_here(trainer: Trainer) -> bool:
     """Whether a checkpoint would hold all there is: the batch is over and no gradients are half gathered."""
     loop = trainer.fit_loop.epoch_loop

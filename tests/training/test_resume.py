@@ -106,3 +106,16 @@ def test_stopped_anywhere_and_resumed_is_identical(case, digits, fit, stop_at, m
         monkeypatch.delenv("PL_GLOBAL_SEED")
         (run,) = Path(f"at_{step}").glob("*/version_*")
         _assert_identical(outcome(run), undisturbed)
+
+
+def test_a_run_that_ended_amid_gathered_gradients_keeps_its_last_validation(digits, fit):
+    early = ("--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "val/loss")
+    run = fit(
+        *("--data.batch_size", "64", "--trainer.accumulate_grad_batches", "3", "--trainer.val_check_interval", "0.7"),
+        *(*early, "--trainer.callbacks.patience", "1", "--trainer.callbacks.min_delta", "9"),
+        *("--trainer.max_epochs", "4"),
+    )
+    before = outcome(run)["curve val/loss"]
+    assert len(before) == 2
+    assert digits("fit", "--ckpt_path", run / "checkpoints" / "last.ckpt")[0] == 0
+    assert outcome(run)["curve val/loss"] == before
