@@ -198,7 +198,8 @@ def _said(runs: Path, log: str = _LOG) -> str:
 def _train_under_attack(runs: Path, settings: list[str], wanted: int, chance: random.Random) -> int:
     kills = 0
     while True:
-        is_begun = any(runs.glob("*/*/checkpoints/*.ckpt"))
+        # A best.ckpt alone may be from the middle of a step; such a run is begun anew.
+        is_begun = any(runs.glob("*/*/checkpoints/last.ckpt"))
         process = _resume_twice(runs) if is_begun and chance.random() < 0.3 else _start(runs, settings, resume=is_begun)
         if kills < wanted:
             number = chance.choice(_SIGNALS)
