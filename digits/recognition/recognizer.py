@@ -262,7 +262,8 @@ class Recognizer:
             )
         evidence = [sum(one.confidence**2 for line in lines for one in line if not one.rejected) for lines in ways]
         best = int(np.argmax(evidence))
-        return ways[best] if evidence[best] > _BETTER * evidence[0] else upright
+        is_right_way_up = evidence[best] > _BETTER * evidence[0] and _mean_confidence(ways[best]) >= _UPRIGHT
+        return ways[best] if is_right_way_up else upright
 
     def _mark(self, grey: np.ndarray, layout: str) -> tuple[np.ndarray, list[Mark], float]:
         """How dark it is, turned so that writing lies level, the marks on it, and by what angle it was turned."""
