@@ -58,31 +58,21 @@ def decode(maps: np.ndarray, shape: tuple[int, int], margin: int = 0) -> Candida
 
 def unite(found: Candidates) -> Candidates:
     """Of boxes that cover each other the strongest, with the mean of the logits of all that lie alike."""
-    kept, answers = strongest(found.boxes, found.scores), []
-    for number in kept:
-        share, _ = _overlaps(found.boxes, number)
-        weights = found.scores * ((share > 0.6) & (found.scores > 0.5 * found.scores[number]))
-        answers.append(weights @ found.logits / weights.sum())
-    logits = np.array(answers, dtype=np.float32).reshape(-1, 10)
-    return Candidates(found.boxes[kept], found.scores[kept], logits)
-
-
-def strongest(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The numbers of those of ``boxes`` ``(N, 4)`` that no stronger one covers or lies within, the strongest first."""
-    is_left = np.ones(len(boxes), dtype=bool)
-    kept = []
-    for number in scores.argsort()[::-1]:
-        if is_left[number]:
-            kept.append(int(number))
-            share, covered = _overlaps(boxes, number)
-            is_left &= ~((share > 0.35) | (covered > 0.45))
-    return np.array(kept, dtype=np.int64)
-
-
-def _overlaps(boxes: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of every box with one of them: intersection over union, and over the smaller of the two."""
+    order = found.scores.argsort()[::-1]
+    boxes, scores, logits = found.boxes[order], found.scores[order], found.logits[order]
     area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    low, high = np.maximum(boxes[number, :2], boxes[:, :2]), np.minimum(boxes[number, 2:], boxes[:, 2:])
-    common = (high - low).clip(0).prod(axis=1)
-    smaller = np.minimum(area, area[number])
-    return common / np.maximum(area + area[number] - common, 1e-6), common / np.maximum(smaller, 1e-6)
+    is_left = np.ones(len(boxes), dtype=bool)
+    kept, answers = [], []
+    for number in range(len(boxes)):
+        if not is_left[number]:
+            continue
+        low, high = np.maximum(boxes[number, :2], boxes[:, :2]), np.minimum(boxes[number, 2:], boxes[:, 2:])
+        common = (high - low).clip(0).prod(axis=1)
+        share = common / np.maximum(area + area[number] - common, 1e-6)
+        weights = scores * (is_left & (share > 0.6) & (scores > 0.5 * scores[number]))
+        weights[number] = scores[number]
+        answers.append(weights @ logits / weights.sum())
+        kept.append(number)
+        is_left &= ~((share > 0.35) | (common > 0.65 * np.minimum(area, area[number])))
+        is_left[number] = False
+    return Candidates(boxes[kept], scores[kept], np.array(answers, dtype=np.float32).reshape(-1, 10))

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import ndimage
 
-from digits.boxes import in_lines as order
-from digits.boxes import strongest
 from digits.classes import TEN_DIGITS, describe_classes
 from digits.errors import UserError
 from digits.onnx_network import OnnxNetwork
 from digits.pictures import Picture, load_grey
-from digits.recognition.finding import FinderMaps, find_digits, load_finder
-from digits.recognition.judging import Judge
 from digits.strokes import (
     Mark,
     center,
-    digit_in,
     erase_rules,
     find_ink,
     find_marks,
@@ -36,16 +30,7 @@ from digits.strokes import (
 )
 
 LAYOUTS = ("auto", "digit", "page")
-MIN_CONFIDENCE = 0.3
-"""What is less sure is rejected; chosen on composed pages. Of digits there that are read, one in a hundred is."""
-_SEEN = 0.01
-"""What is less sure to be a digit is not even reported as rejected."""
-_TIGHTER = 0.1
-"""By how much a box that is found must be surer than a mark's, which lies tight around the ink, to replace it."""
-_UPRIGHT = 0.8
-"""Where digits are read with less confidence on the average, the picture may lie on its side or its head."""
-_BETTER = 1.5
-"""So many times as much must a turned picture show."""
+_LEAST_CONFIDENCE = 0.5
 _WIDE = 1.1
 """A mark that is this many times as wide as high may be several digits that touch."""
 _NARROWEST = 4
@@ -60,11 +45,10 @@ _MOST_CUT = 100
 class Reading:
     """One digit, or character of another alphabet, that was read.
 
-    ``digit`` is its place among ``class_names``, which is the digit itself where these are the ten digits. ``box``
-    is left, top, right, bottom in pixels of the picture, ``runner_up`` the place of the second answer,
-    ``probabilities`` those of all classes; ``confidence`` says that it is a digit at all and this one. ``crop``
-    what the network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected`` says that it is probably no
-    digit.
+    ``digit`` is its place among ``class_names``, which is the digit itself where these are the ten digits. ``box`` is
+    left, top, right, bottom in pixels of the picture, ``runner_up`` the place of the second answer, ``probabilities``
+    those of all classes, ``crop`` what the network saw, ``(28, 28)`` float32 in ``[0, 1]``, ink high. ``rejected``
+    says that it is probably no digit.
     """
 
     digit: int
@@ -129,18 +113,10 @@ class Network(Protocol):
 
 
 class Recognizer:
-    """Reads the digits on pictures with a trained network.
+    """Reads the digits on pictures with a trained network."""
 
-    Args:
-        model: What reads a digit in MNIST's form.
-        joins: Let the networks that come along, which find digits and tell them from what is none, have a say in which
-            digit it is too.
-
-    """
-
-    def __init__(self, model: Network, *, joins: bool = False) -> None:
+    def __init__(self, model: Network) -> None:
         self.model = model
-        self._joins = joins
 
     @classmethod
     def pretrained(cls) -> Recognizer:
@@ -149,7 +125,7 @@ class Recognizer:
             from digits.recognition.pretrained import load_pretrained
         except ModuleNotFoundError as error:
             raise UserError(f"the network that comes along needs {error.name}; give an .onnx file instead") from None
-        return cls(load_pretrained(), joins=True)
+        return cls(load_pretrained())
 
     @classmethod
     def from_checkpoint(cls, path: str | Path, threads: int | None = None) -> Recognizer:
@@ -193,22 +169,9 @@ class Recognizer:
             lines = [] if found is None else [self._classify([found[0]], [found[1]])]
         else:
             lines = self._read_page(grey, layout)
-            if layout != "digit" and 0 < _mean_confidence(lines) < _UPRIGHT:
-                lines = self._read_turned(grey, lines)
         kept = [[reading for reading in line if not reading.rejected] for line in lines]
         rejected = [reading for line in lines for reading in line if reading.rejected]
         return Page(width, height, [line for line in kept if line], rejected)
-
-    @cached_property
-    def judge(self) -> Judge:
-        """What tells digits from what is none; which digit it is, a network of the user's own says alone."""
-        judge = Judge.shipped(in_onnx=isinstance(self.model, OnnxNetwork))
-        return judge if self._joins else replace(judge, box=0.0, digit=1.0)
-
-    @cached_property
-    def finder(self) -> FinderMaps:
-        """What finds digits that no rule marks."""
-        return load_finder(in_onnx=isinstance(self.model, OnnxNetwork))
 
     @property
     def _reads_digits(self) -> bool:
@@ -216,57 +179,6 @@ class Recognizer:
 
     def _read_page(self, grey: np.ndarray, layout: str) -> list[list[Reading]]:
         grey, shrunk = shrink(grey)
-        ink, marks, angle = self._mark(grey, layout)
-        boxes = [_turn_back(mark, angle, ink.shape, grey.shape) for line in in_lines(marks) for mark in line]
-        crops = [_crop(mark, ink) for line in in_lines(marks) for mark in line]
-        answers = self._probabilities(crops) if crops else np.zeros((0, 10), dtype=np.float32)
-        found = find_digits(self.finder, grey).boxes
-        boxes_seen = np.concatenate([np.array(boxes, dtype=np.float32).reshape(-1, 4), found])
-        looks = self.judge.look(grey, boxes_seen)
-        sure = self.judge.sureness(looks)
-        is_asked_for = (layout == "digit") & (np.arange(len(sure)) < len(boxes))  # a digit, whatever it looks like
-        possible = np.flatnonzero((sure > _SEEN) | is_asked_for)
-        if len(possible) == 0:
-            return []
-        marked = possible[possible < len(boxes)]
-        more = [digit_in(grey, boxes_seen[number]) for number in possible[len(marked) :].tolist()]
-        answers = np.concatenate([answers[marked], self._probabilities(more)]) if more else answers[marked]
-        crops = [*(crops[number] for number in marked.tolist()), *more]
-        probabilities = self.judge.join(looks[possible], answers)
-        confidences = sure[possible] * probabilities.max(axis=1)
-        boxes_seen = boxes_seen[possible]
-        if layout == "digit":  # the one that is surest and largest
-            area = (boxes_seen[:, 2:] - boxes_seen[:, :2]).prod(axis=1)
-            kept = np.array([int((confidences * np.sqrt(area)).argmax())])
-        else:
-            kept = strongest(boxes_seen, confidences + _TIGHTER * (possible < len(boxes)))
-        readings = self._readings(
-            probabilities[kept],
-            confidences[kept],
-            [_enlarged(tuple(box), shrunk) for box in boxes_seen[kept].tolist()],
-            [crops[number] for number in kept.tolist()],
-            least=0.0 if layout == "digit" else MIN_CONFIDENCE,
-        )
-        rejected = [reading for reading in readings if reading.rejected]
-        read = [reading for reading in readings if not reading.rejected]
-        lines = order(np.array([reading.box for reading in read], dtype=np.float32).reshape(-1, 4))
-        return [*([read[number] for number in line] for line in lines), *([one] for one in rejected)]
-
-    def _read_turned(self, grey: np.ndarray, upright: list[list[Reading]]) -> list[list[Reading]]:
-        """What the picture shows where it lies on its side or its head, if that is far more than ``upright``."""
-        ways = [upright]
-        for quarters in (1, 2, 3):
-            lines = self._read_page(np.ascontiguousarray(np.rot90(grey, quarters)), "page")
-            ways.append(
-                [[replace(one, box=_turn_quarters(one.box, quarters, grey.shape)) for one in line] for line in lines]
-            )
-        evidence = [sum(one.confidence**2 for line in lines for one in line if not one.rejected) for lines in ways]
-        best = int(np.argmax(evidence))
-        is_right_way_up = evidence[best] > _BETTER * evidence[0] and _mean_confidence(ways[best]) >= _UPRIGHT
-        return ways[best] if is_right_way_up else upright
-
-    def _mark(self, grey: np.ndarray, layout: str) -> tuple[np.ndarray, list[Mark], float]:
-        """How dark it is, turned so that writing lies level, the marks on it, and by what angle it was turned."""
         ink, mask = find_ink(grey)
         angle = rule_angle(mask)
         if angle is None:
@@ -280,7 +192,11 @@ class Recognizer:
             marks = find_marks(mask, ink)
         if layout == "digit" and marks:
             marks = [join(marks)]
-        return ink, self._separate(marks, ink), angle
+        marks = self._separate(marks, ink)
+        lines = in_lines(marks)
+        boxes = [_turn_back(mark, angle, ink.shape, grey.shape, shrunk) for line in lines for mark in line]
+        readings = iter(self._classify([_crop(mark, ink) for line in lines for mark in line], boxes))
+        return [[next(readings) for _ in line] for line in lines]
 
     def _separate(self, marks: list[Mark], ink: np.ndarray) -> list[Mark]:
         """Cut marks that are several digits in a row where the network reads the pieces better than the whole."""
@@ -310,39 +226,13 @@ class Recognizer:
         if not crops:
             return []
         probabilities = self._probabilities(crops)
-        least = MIN_CONFIDENCE if self._reads_digits else 0.0  # O, o and 0 may well share it out among them
-        return self._readings(probabilities, probabilities.max(axis=1), boxes, crops, least)
-
-    def _readings(
-        self,
-        probabilities: np.ndarray,
-        confidences: np.ndarray,
-        boxes: list[tuple[int, int, int, int]],
-        crops: list[np.ndarray],
-        least: float,
-    ) -> list[Reading]:
         answers = probabilities.argsort(axis=1)[:, :-3:-1].tolist()
+        least = _LEAST_CONFIDENCE if self._reads_digits else 0.0  # O, o and 0 may well share it out among them
         names = self.model.class_names
         return [
-            Reading(first, confidence, second, tuple(row), box, crop, confidence < least, names)
-            for (first, second), confidence, row, box, crop in zip(
-                answers, confidences.tolist(), probabilities.tolist(), boxes, crops, strict=True
-            )
+            Reading(first, row[first], second, tuple(row), box, crop, row[first] < least, names)
+            for (first, second), row, box, crop in zip(answers, probabilities.tolist(), boxes, crops, strict=True)
         ]
-
-
-def _mean_confidence(lines: list[list[Reading]]) -> float:
-    read = [one.confidence for line in lines for one in line if not one.rejected]
-    return float(np.mean(read)) if read else 0.0
-
-
-def _turn_quarters(box: tuple[int, int, int, int], quarters: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """A box on a picture that was turned to the left by ``quarters``, on the picture of ``shape`` before that."""
-    for turn in range(quarters, 0, -1):
-        width = shape[turn % 2]
-        left, top, right, bottom = box
-        box = (width - bottom, left, width - top, right)
-    return box
 
 
 def _crop(mark: Mark, ink: np.ndarray) -> np.ndarray:
@@ -358,18 +248,12 @@ def _turn(picture: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _turn_back(
-    mark: Mark, angle: float, turned: tuple[int, ...], shape: tuple[int, ...]
-) -> tuple[float, float, float, float]:
-    """A mark's box in the picture before it was turned: left, top, right, bottom."""
+    mark: Mark, angle: float, turned: tuple[int, ...], shape: tuple[int, ...], shrunk: float
+) -> tuple[int, int, int, int]:
+    """A mark's box in the picture as it came: left, top, right, bottom."""
     radians = np.radians(angle)
     rotation = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     corners = np.array([(row, column) for row in (mark.top, mark.bottom) for column in (mark.left, mark.right)])
     places = (corners - np.array(turned) / 2) @ rotation.T + np.array(shape) / 2
-    low, high = np.maximum(places.min(axis=0), 0), np.minimum(places.max(axis=0), shape)
-    return float(low[1]), float(low[0]), float(high[1]), float(high[0])
-
-
-def _enlarged(box: tuple[float, ...], shrunk: float) -> tuple[int, int, int, int]:
-    """A box in the picture as it came, which was shrunk so much."""
-    left, top, right, bottom = (round(side / shrunk) for side in box)
-    return left, top, right, bottom
+    low, high = np.maximum(places.min(axis=0), 0) / shrunk, np.minimum(places.max(axis=0), shape) / shrunk
+    return round(low[1]), round(low[0]), round(high[1]), round(high[0])

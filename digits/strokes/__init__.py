@@ -5,7 +5,7 @@ alike.
 """
 
 from digits.strokes.character import shrink, single_character
-from digits.strokes.crops import center, digit_in
+from digits.strokes.crops import center
 from digits.strokes.ink import FAINTEST, find_ink, is_light_on_dark
 from digits.strokes.marks import Mark, find_marks, in_lines, join, line_angle, split, usual_height
 from digits.strokes.rules import erase_rules, rule_angle
@@ -14,7 +14,6 @@ __all__ = [
     "FAINTEST",
     "Mark",
     "center",
-    "digit_in",
     "erase_rules",
     "find_ink",
     "find_marks",

@@ -30,34 +30,6 @@ def center(ink: np.ndarray, strokes: np.ndarray) -> np.ndarray:
     return _placed(small)
 
 
-def digit_in(grey: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What stands in ``box`` (left, top, right, bottom) of ``grey`` ``(H, W)`` in MNIST's form, as of ``center``.
-
-    The paper is what lies along the box's edge; ink is what differs from it most, be it darker or lighter.
-    """
-    height, width = grey.shape
-    margin = max(1.0, 0.06 * float((box[2:] - box[:2]).max()))
-    left, top = max(0, int(box[0] - margin)), max(0, int(box[1] - margin))
-    right, bottom = min(width, int(np.ceil(box[2] + margin))), min(height, int(np.ceil(box[3] + margin)))
-    patch = grey[top:bottom, left:right]
-    if min(patch.shape) < 2:
-        return np.zeros((_SIDE, _SIDE), dtype=np.float32)
-    paper = float(np.median(np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])))
-    low, high = np.quantile(patch, [0.04, 0.96])
-    ink = (
-        (paper - patch) / max(paper - low, 1e-3)
-        if paper - low > high - paper
-        else (patch - paper) / max(high - paper, 1e-3)
-    )
-    ink = ink.clip(0, 1)
-    strokes = ink > 0.45
-    rows, columns = np.flatnonzero(strokes.any(axis=1)), np.flatnonzero(strokes.any(axis=0))
-    if len(rows) == 0:
-        return np.zeros((_SIDE, _SIDE), dtype=np.float32)
-    inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    return center(ink[inside], strokes[inside])
-
-
 def _adjust_width(shown: np.ndarray, strokes: np.ndarray, scale: float) -> np.ndarray:
     length = int(skeletonize(strokes).sum())
     width = float(shown.sum()) / max(length, 1) * scale

@@ -11,8 +11,6 @@ from digits.classes import TEN_DIGITS
 from digits.data import find_source
 from digits.errors import UserError
 from digits.recognition import Recognizer
-from digits.recognition.finding import load_finder
-from digits.recognition.judging import Judge
 from tests.recognition.pages import Page, compose, sheet
 
 
@@ -79,12 +77,9 @@ def test_composed_pages(recognizer, written):
 def test_a_sheet_of_ten_by_ten(recognizer, written, separators):
     picture, rows = sheet(*written, separators=separators)
     page = recognizer.read(picture)
-    assert len(page.lines) == 10
-    assert sum(len(line) for line in page.lines) >= 98  # one looks like a bracket, and is rejected
-    pairs = [
-        difflib.SequenceMatcher(None, *pair, autojunk=False) for pair in zip(page.text.split("\n"), rows, strict=True)
-    ]
-    assert sum(block.size for pair in pairs for block in pair.get_matching_blocks()) >= 98
+    assert [len(line) for line in page.lines] == [10] * 10
+    answers = page.text.split("\n")
+    assert sum(a == b for row, line in zip(answers, rows, strict=True) for a, b in zip(row, line, strict=True)) >= 98
 
 
 def test_a_digit_of_mnist_passes_unchanged(recognizer, written):
@@ -241,28 +236,3 @@ def test_a_network_that_answers_no_numbers_is_refused():
             recognizer.read(picture)
     with pytest.raises(UserError, match="answers with NaN"):
         recognizer.check()
-
-
-def test_the_networks_that_come_along_answer_alike_in_torch_and_onnx():
-    generator = np.random.default_rng(0)
-    page = generator.random((1, 1, 96, 160), dtype=np.float32)
-    boxes = np.array([[10, 10, 30, 50], [100, 20, 150, 90]], dtype=np.float32)
-    in_torch, in_onnx = (load_finder(in_onnx=in_onnx).maps(page) for in_onnx in (False, True))
-    assert np.allclose(in_torch, in_onnx, atol=0.02)
-    in_torch, in_onnx = (Judge.shipped(in_onnx=in_onnx).look(page[0, 0], boxes) for in_onnx in (False, True))
-    assert np.allclose(in_torch, in_onnx, atol=0.02)
-    assert in_torch.shape == (2, 11)
-
-
-@pytest.mark.parametrize("quarters", [1, 3])
-def test_a_picture_that_lies_on_its_side(recognizer, written, quarters):
-    picture, lines = compose(Page(digits=12, per_line=6, size=50), *written)
-    upright = recognizer.read(picture)
-    turned = recognizer.read(np.rot90(np.asarray(picture), quarters))
-    assert turned.text.split("\n") == upright.text.split("\n") == lines
-    boxes = [np.array([one.box for line in page.lines for one in line]) for page in (upright, turned)]
-    middles = [np.stack([box[:, ::2].mean(axis=1), box[:, 1::2].mean(axis=1)], axis=1) for box in boxes]
-    where = np.zeros((picture.height, picture.width, 2))
-    where[..., 1], where[..., 0] = np.mgrid[: picture.height, : picture.width]
-    x, y = np.rot90(where, quarters)[tuple(middles[1].round().astype(int).T[::-1])].T
-    assert np.allclose(np.stack([x, y], axis=1), middles[0], atol=8)

@@ -41,11 +41,11 @@ class ComposedPages(Dataset[PageBatch]):
     """Hands out batches of composed pages: ``dataset[numbers]``."""
 
     def __init__(self, composer: Composer) -> None:
-        self.composer = composer
+        self._composer = composer
 
     def __getitem__(self, numbers: Tensor) -> PageBatch:
-        side = self.composer.side
-        pages = [self.composer(number) for number in numbers.tolist()]
+        side = self._composer.side
+        pages = [self._composer(number) for number in numbers.tolist()]
         most = max([1, *(len(page.labels) for page in pages)])
         boxes = np.zeros((len(pages), most, 4), dtype=np.float32)
         truths = np.full((len(pages), most), _NONE)
