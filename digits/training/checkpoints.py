@@ -239,7 +239,7 @@ def first_new_step(checkpoint: dict[str, Any]) -> int:
 
     Where a validation amid gathered gradients ended the run, its figures stand at the step that will not be taken.
     """
-    return int(checkpoint["global_step"]) + bool(checkpoint.get(_PLACE, {}).get("stopped_early"))
+    return int(checkpoint["global_step"]) + bool((checkpoint.get(_PLACE) or {}).get("stopped_early"))
 
 
 def is_resumable_here(trainer: Trainer) -> bool:

@@ -102,6 +102,7 @@ def test_values_that_training_would_stumble_over(give, place, value):
     give("fit", place, value, "--trainer.max_epochs", "2")
 
 
+@pytest.mark.slow
 def test_states_of_callbacks(give, trained):
     content = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
     for name, state in content["callbacks"].items():

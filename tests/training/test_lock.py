@@ -69,7 +69,8 @@ def test_a_second_resume_touches_nothing_and_says_who_trains(fit, digits):
     finally:
         first.kill()
         first.communicate()
-    assert digits("fit", "--ckpt_path", "last", "--trainer.max_epochs", "1")[0] == 0  # nothing is left of the lock
+    with lock(run):  # of which nothing is left
+        pass
 
 
 @pytest.mark.parametrize("name", ["a/b", "with space", "[brackets]", "a,b", "*"])

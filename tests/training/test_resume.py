@@ -39,6 +39,7 @@ CASES = {
     "pages": ("Finder", [*PAGES, *AVERAGE]),
     "steps": ("MLP", [AFFINE, *ONE_CYCLE, "--trainer.max_epochs=-1", "--trainer.max_steps=10"]),
 }
+_SLOW = ["pages", "seldom", "steps"]
 ALWAYS = ["--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", "--report=false"]
 DRAWN = {
     f"{model} {seed}": (model, ["--data.batch_size=64", *draw(random.Random(seed))])
@@ -88,7 +89,13 @@ def test_the_same_seed_twice_gives_the_same_weights_and_another_seed_others(fit)
     assert not torch.equal(first["state_dict.network.1.weight"], third["state_dict.network.1.weight"])
 
 
-@pytest.mark.parametrize("case", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in DRAWN)])
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(name for name in CASES if name not in _SLOW),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in [*_SLOW, *DRAWN]),
+    ],
+)
 def test_stopped_anywhere_and_resumed_is_identical(case, digits, fit, stop_at, monkeypatch):
     model, options = (CASES | DRAWN)[case]
     undisturbed = outcome(fit(*ALWAYS, *options, model=model, runs_dir="whole"))

@@ -14,6 +14,7 @@ def test_weights_of_another_precision(fit, precision, dtype):
     assert state["network.1.weight"].dtype == dtype
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_with_the_recipes_optimizer(fit):
     clipped = ["--config", "mlp", "--trainer.precision", "bf16-mixed", "--trainer.gradient_clip_val", "1e-12"]
     still = ["--model.optimizer", "SGD", "--model.optimizer.fused", "true", "--seed_everything", "1"]
