@@ -10,7 +10,16 @@ RECIPES = sorted(
 OVERLAYS = sorted(path.name for path in (CONFIGS / "hardware").glob("*.yaml"))
 ONE_STEP = ["--data.source", "uci", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"]
 ONE_STEP += ["--report", "false"]
-FEW_PAGES = ["--data.validation_pages", "4", "--data.test_pages", "4"]
+FEW_PAGES = [
+    "--data.validation_pages",
+    "2",
+    "--data.test_pages",
+    "2",
+    "--data.pages_per_epoch",
+    "8",
+    "--data.side",
+    "64",
+]
 ON_CPU = ["--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.strategy", "auto"]
 
 
