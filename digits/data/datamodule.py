@@ -178,6 +178,8 @@ class DigitsDataModule(LightningDataModule):
         return self.digits.test is not None and self.digits.test.labels is not None
 
     def train_dataloader(self) -> BatchLoader:
+        if not hasattr(self, "training_indices"):
+            self._split()
         size = len(self.training_indices)
         rank, world_size = self._place()
         if self.trainer is not None and self.trainer.overfit_batches > 0:  # the same batches in every epoch

@@ -50,8 +50,10 @@ class CheckpointConnector(_CheckpointConnector):
 
     def restore_model(self) -> None:
         model = self.trainer.lightning_module
-        if isinstance(model, DigitClassifier):
-            self._check("training_progress", model.training_progress.totals())
+        saved = self._loaded_checkpoint.get("training_progress")
+        if isinstance(model, DigitClassifier) and saved is not None:
+            own = {name: sums[:1] for name, sums in model.training_progress.totals().items()}
+            _check_alike("training_progress", _of_first_process(saved), own)
         super().restore_model()
 
     def restore_datamodule(self) -> None:
@@ -108,6 +110,13 @@ class CheckpointConnector(_CheckpointConnector):
     def _check(self, name: str, own: Any) -> None:
         if name in self._loaded_checkpoint:
             _check_alike(name, self._loaded_checkpoint[name], own)
+
+
+def _of_first_process(saved: Any) -> Any:
+    """Sums of each process, as many as there were, cut down to those of the first."""
+    if not isinstance(saved, dict):
+        return saved
+    return {name: sums[:1] if isinstance(sums, Tensor) and sums.ndim == 1 else sums for name, sums in saved.items()}
 
 
 @contextmanager

@@ -140,11 +140,6 @@ def test_one_cycle_whose_rise_is_a_single_step_and_whose_optimizer_has_no_moment
             ["--model.lr_scheduler.max_lr", "1"],
             "model: lr_scheduler: unknown key 'max_lr'; did you mean 'model.optimizer.lr'?",
         ),
-        (
-            ["--model.lr_scheduler", "ReduceLROnPlateau"],
-            "model: lr_scheduler: several classes are called ReduceLROnPlateau; write "
-            "torch.optim.lr_scheduler.ReduceLROnPlateau or pytorch_lightning.cli.ReduceLROnPlateau",
-        ),
     ],
 )
 def test_refused_in_one_line(digits, tmp_path, arguments, message):
