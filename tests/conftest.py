@@ -53,9 +53,9 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A real browser without a window."""
+    """A real browser without a window; of a module, since meanwhile nothing here can run an event loop of its own."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("needs Debian's chromium")

@@ -107,7 +107,7 @@ def test_a_gpu_that_is_not_there(digits):
 
 def test_missing_config(digits):
     shipped = "champion, classics/cnn-32-64, classics/mlp-128, classics/mlp-early-stopping, classics/mlp-kaggle, cnn, "
-    shipped += "hardware/cluster, hardware/ddp, hardware/gpu, mlp, mlp-deep, speedrun"
+    shipped += "hardware/cluster, hardware/ddp, hardware/gpu, mlp, mlp-deep, reader, speedrun"
     message = "digits: error: the configuration {} does not exist; {}\n"
     assert digits("fit", "--config", "xyz.yaml") == (2, "", message.format("xyz.yaml", f"shipped: {shipped}"))
     hint = f"did you mean 'cnn'? Shipped: {shipped}"

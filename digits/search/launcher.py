@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
 from digits.errors import Interrupted, UserError
-from digits.training import PARENT, InUseError, Run
+from digits.training import PARENT, InUseError, Run, named_by
+from digits.trust import trusting
 
 Result = TypeVar("Result")
 
@@ -66,6 +68,7 @@ class Launcher:
             if run is not None and run.last.exists():
                 self._wait_for(run)
                 start = ["--ckpt_path", str(run.last)]
+                environment |= trusting(_named(arguments))
             try:
                 self.run("fit", *start, *names, log=runs_dir / experiment / "log.txt", **environment)
             except RunKilledError:
@@ -189,6 +192,12 @@ def _signals_raised() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+def _named(arguments: list[str]) -> set[str]:
+    """The classes that a command names in flags and files, and that its own checkpoint may name therefore."""
+    files = [Path(value) for option, value in pairwise(arguments) if option in ("--config", "-c")]
+    return named_by(arguments, [file for file in files if file.is_file()])
 
 
 def _is_full(folder: Path) -> bool:
