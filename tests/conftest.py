@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import threading
 import warnings
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ def digits(capfd):
     """Run a verb in this process: ``status, output, errors = digits("fit", …)``."""
 
     def run(*arguments):
+        if arguments and arguments[0] == "serve":
+            forkserver._forkserver._stop()  # which would keep the network of a service before
         capfd.readouterr()
         status = main([str(argument) for argument in arguments])
         output, errors = capfd.readouterr()

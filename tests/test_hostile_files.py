@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 import zipfile
-from multiprocessing import forkserver
 
 import numpy as np
 import pytest
@@ -67,7 +66,6 @@ def refused(digits, tmp_path, trained):
 
     def run(verb, path, *more):
         target = path
-        forkserver._forkserver._stop()  # which would keep the network of the service before
         if verb == "report":
             target = tmp_path / "run"
             (target / "checkpoints").mkdir(parents=True, exist_ok=True)
